@@ -1,0 +1,1 @@
+"""Looking at a study and at the design walk in a browser."""

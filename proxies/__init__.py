@@ -1,0 +1,1 @@
+"""How good a design is likely to be: data, short training runs, scores."""

@@ -1,0 +1,1 @@
+"""Searching the space: objectives, constraints, runs, fronts, reports and the command line."""

@@ -1,0 +1,18 @@
+"""What every test may rely on: one thread per process and repeatable hypothesis examples."""
+
+import os
+
+from hypothesis import settings
+
+# Set before torch is imported: `make test` runs several processes side by side, and each of them
+# taking all cores makes every one of them slower.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+# No test may reach for a model hub, and no browser or page may report home.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
+
+# CI draws the same examples each time and never fails on a slow machine; at home they vary.
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("home", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "home")
