@@ -1,0 +1,138 @@
+"""Exact costs of a spec: parameters, MACs, bytes of weights and activations.
+
+Each distinct block is built and traced once on `meta`; its cost is cached, and so is the sum over each
+plan segment. Pricing one more candidate of a search is then a handful of look-ups.
+
+Bytes are at half precision (two bytes a value) unless said otherwise. ``activation_bytes`` is the
+traffic of every operator reading its inputs and writing its outputs, attention as one fused operator;
+``peak_activation_bytes`` is what eager execution holds at once, inputs and skips included, weights not.
+
+>>> from search_space.presets import named_spec
+>>> cost(named_spec("sdxl")).params
+2567463684
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from search_space.block import Block, TransformerStack
+from search_space.modules import block_inputs, build
+from search_space.plan import Segment, plan
+from search_space.spec import UNetSpec
+from search_space.trace import Op, trace
+
+BYTES_PER_VALUE = 2  # float16, what Core ML and the ANE use for weights and activations
+
+
+@dataclass(frozen=True)
+class BlockCost:
+    """What one block costs at batch 1; values are counted in elements."""
+
+    params: int
+    macs: int
+    moved_values: int
+    peak_values: int  # without the time embedding and the text, which live throughout
+    input_values: int
+    skip_values: int
+    output_values: int
+    ops: tuple[Op, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one network costs at batch 1."""
+
+    params: int
+    macs: int
+    weight_bytes: int
+    activation_bytes: int
+    peak_activation_bytes: int
+
+
+@dataclass(frozen=True)
+class _SegmentCost:
+    params: int
+    macs: int
+    moved_values: int
+    peak_values: int  # relative to the skips alive when the segment begins
+    kept_values: int  # skips it leaves minus skips it takes; negative on the way up
+
+
+def cost(spec: UNetSpec) -> Cost:
+    """Return the exact cost of ``spec`` at its latent size and token count."""
+    params = macs = moved = kept = peak = 0
+    x_is_skip = False
+    for segment in plan(spec).segments:
+        part = _segment_cost(segment, x_is_skip)
+        x_is_skip = segment.steps[-1].push
+        params += part.params
+        macs += part.macs
+        moved += part.moved_values
+        peak = max(peak, kept + part.peak_values)
+        kept += part.kept_values
+    peak += _standing_values(spec)
+    return Cost(
+        params,
+        macs,
+        params * BYTES_PER_VALUE,
+        moved * BYTES_PER_VALUE,
+        peak * BYTES_PER_VALUE,
+    )
+
+
+def _standing_values(spec: UNetSpec) -> int:
+    """Values alive during the whole forward pass: inputs, time embedding, projected text."""
+    context, conditions = spec.context, spec.conditions
+    text = context.tokens * context.given_width
+    if context.projection != "none":
+        text += context.tokens * context.width
+    added = conditions.pooled_width + conditions.size_ids + bool(conditions.classes)
+    return text + added + 1 + spec.time_width + spec.in_channels * spec.latent_size**2
+
+
+@lru_cache(maxsize=1 << 16)
+def _segment_cost(segment: Segment, x_is_skip: bool) -> _SegmentCost:
+    """Sum a segment; ``x_is_skip``: its input is also the newest skip, and alive only once."""
+    params = macs = moved = peak = kept = 0
+    for step in segment.steps:
+        for block, count in step.block.parts():
+            part = block_cost(block)
+            params += count * part.params
+            macs += count * part.macs
+            moved += count * part.moved_values
+        whole = _shallow_cost(step.block)
+        if step.pop:
+            kept -= whole.skip_values
+        peak = max(peak, kept + whole.peak_values - x_is_skip * whole.input_values)
+        if step.push:
+            kept += whole.output_values
+        x_is_skip = step.push
+    return _SegmentCost(params, macs, moved, peak, kept)
+
+
+@lru_cache(maxsize=1 << 16)
+def block_cost(block: Block) -> BlockCost:
+    """Return the cost of one block, traced on `meta` the first time it is asked for."""
+    with torch.device("meta"):
+        module, inputs = build(block), block_inputs(block)
+        traced = trace(module, *inputs)
+    sizes = [0 if t is None else t.numel() for t in (*inputs, None)]
+    return BlockCost(
+        sum(p.numel() for p in module.parameters()),
+        traced.macs,
+        traced.moved_values,
+        traced.peak_values - sum(sizes[2:]),  # what follows x and skip lives throughout
+        sizes[0],
+        sizes[1],
+        traced.output_values,
+        traced.ops,
+    )
+
+
+def _shallow_cost(block: Block) -> BlockCost:
+    """Cost of ``block``, a stack cut to one layer: its sizes and its peak are those of any depth."""
+    if isinstance(block, TransformerStack):
+        block = TransformerStack(block.projection, block.layer, 1)
+    return block_cost(block)

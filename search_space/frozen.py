@@ -1,0 +1,45 @@
+"""Frozen dataclasses that compute their hash once and speak plain JSON.
+
+Specs, blocks and segments are dictionary keys on the hot path (a candidate is priced by looking up
+segments it shares with earlier candidates), and a dataclass hashes all its fields anew at every
+look-up. :func:`frozen` keeps the hash on the instance.
+
+>>> @frozen
+... class Point:
+...     x: int
+...     y: int = 0
+>>> hash(Point(1)) == hash(Point(1, 0))
+True
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar, cast, dataclass_transform
+
+T = TypeVar("T")
+
+
+def _hash_once(names: tuple[str, ...]) -> Callable[[Any], int]:
+    def cached_hash(self: Any) -> int:
+        state = self.__dict__
+        value = state.get("_hash")
+        if value is None:
+            value = state["_hash"] = hash(tuple(state[name] for name in names))
+        return cast(int, value)
+
+    return cached_hash
+
+
+def _state_without_hash(self: Any) -> dict[str, Any]:
+    """Pickle without the cached hash: string hashes differ between processes."""
+    return {k: v for k, v in self.__dict__.items() if k != "_hash"}
+
+
+@dataclass_transform(frozen_default=True)
+def frozen(cls: type[T]) -> type[T]:
+    """Return ``cls`` as a frozen dataclass whose hash is computed once per instance."""
+    made = dataclasses.dataclass(frozen=True)(cls)
+    names = tuple(field.name for field in dataclasses.fields(made))
+    made.__hash__ = _hash_once(names)  # type: ignore[assignment]
+    made.__getstate__ = _state_without_hash  # type: ignore[attr-defined]
+    return made

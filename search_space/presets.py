@@ -1,0 +1,231 @@
+"""Named specs: the public UNets that pin the space down, and the SnapGen design walk.
+
+The walk is an ordered list of edits, each a function from spec to spec, so that every step is the one
+before it plus one change. The paper (arXiv 2412.09619) leaves details open; two reconstructions differ
+in them (:class:`Family`): M reproduces the published percentages, F the published totals.
+
+>>> named_spec("sd15").stages[0].heads
+8
+>>> [step.name for step in WALK][:4]
+['sdxl', 'thin', 'no-high-res-sa', 'separable']
+>>> named_spec("M/mqa") == walk_spec(FAMILIES["M"], "mqa")
+True
+"""
+
+import dataclasses
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal
+
+from search_space.errors import raise_unknown
+from search_space.frozen import frozen
+from search_space.spec import (
+    Conditions,
+    Context,
+    Conv,
+    ConvBase,
+    Mid,
+    Path,
+    SamplerKind,
+    Site,
+    Stage,
+    UNetSpec,
+)
+
+HEAD_DIM = 64  # SDXL's, kept by the walk (heads 4/8/14 at 256/512/896)
+T2I_CONTEXT = 2304  # Gemma-2-2b's hidden width, the text encoder of the text-to-image model
+
+
+@frozen
+class Family:
+    """What the paper leaves open about the walk, answered in one of two consistent ways."""
+
+    name: Literal["M", "F"]
+    base: ConvBase
+    depthwise_bias: bool
+    sampler: SamplerKind
+    early_replaces_resblock: bool
+
+
+FAMILIES = {
+    "M": Family("M", "max", True, "separable", False),
+    "F": Family("F", "out", False, "dense", True),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class WalkStep:
+    """One step of the walk: its name, what it changes in words, and the edit itself."""
+
+    name: str
+    change: str
+    edit: Callable[[UNetSpec, Family], UNetSpec]
+
+
+def _path(sites: int, depth: int, self_attention: bool, cross_attention: bool) -> Path:
+    has = depth > 0
+    return Path((Site(depth),) * sites, has and self_attention, has and cross_attention)
+
+
+def _stage(channels: int, depth: int, heads: int, conv: Conv = Conv()) -> Stage:
+    """A Stable Diffusion stage: two sites down, three up, full attention at every layer."""
+    return Stage(
+        channels,
+        heads,
+        channels // heads,
+        _path(2, depth, True, True),
+        _path(3, depth, True, True),
+        kv_heads=heads,
+        conv=conv,
+    )
+
+
+def _sdxl() -> UNetSpec:
+    stages = tuple(_stage(c, d, c // HEAD_DIM) for c, d in ((320, 0), (640, 2), (1280, 10)))
+    return UNetSpec(
+        stages,
+        Mid(10, 2, True, True),
+        time_width=1280,
+        context=Context(2048, 77),
+        conditions=Conditions(pooled_width=1280, size_ids=6, size_width=256),
+    )
+
+
+def _sd(heads: tuple[int, ...], context: int) -> UNetSpec:
+    channels, depths = (320, 640, 1280, 1280), (1, 1, 1, 0)
+    stages = tuple(_stage(c, d, h) for c, d, h in zip(channels, depths, heads, strict=True))
+    return UNetSpec(
+        stages, Mid(1, 2, True, True), time_width=1280, context=Context(context), latent_size=64
+    )
+
+
+def _dreamlite() -> UNetSpec:
+    """DreamLite (ByteDance 2026) as `DreamLiteUNetModel` of diffusers 0.42 builds it."""
+    conv, stages = Conv("separable", 2.0), []
+    for channels, down, up, attends in ((256, 1, 0, False), (512, 2, 2, False), (896, 4, 4, True)):
+        heads = channels // HEAD_DIM
+        paths = (_path(2, down, attends, True), _path(3, up, attends, True))
+        stages.append(Stage(channels, heads, HEAD_DIM, *paths, kv_heads=1, ff_ratio=3.0, conv=conv))
+    return UNetSpec(
+        tuple(stages),
+        Mid(4, 2, True, True),
+        time_width=1024,
+        context=Context(2304, 77, "linear_rms", 2048),
+        conditions=Conditions(size_ids=2, size_width=256),
+        qk_norm="rms",
+        without_self_attention="norm",
+    )
+
+
+def _map_stages(spec: UNetSpec, edit: Callable[[Stage], Stage]) -> UNetSpec:
+    return spec.replace(stages=tuple(edit(stage) for stage in spec.stages))
+
+
+def _thin(spec: UNetSpec, family: Family) -> UNetSpec:
+    """Shallower and narrower; ablations use CLIP-L's 768-wide text and no pooled or size condition."""
+    stages = tuple(_stage(c, d, c // HEAD_DIM) for c, d in ((256, 0), (512, 2), (896, 4)))
+    return UNetSpec(stages, Mid(4, 2, True, True), time_width=896, context=Context(768, 77))
+
+
+def _no_high_res_sa(spec: UNetSpec, family: Family) -> UNetSpec:
+    def edit(stage: Stage) -> Stage:
+        down = dataclasses.replace(stage.down, self_attention=False)
+        up = dataclasses.replace(stage.up, self_attention=False)
+        return dataclasses.replace(stage, down=down, up=up)
+
+    *high, lowest = spec.stages
+    return spec.replace(stages=(*map(edit, high), lowest))
+
+
+def _separable(spec: UNetSpec, family: Family) -> UNetSpec:
+    conv = Conv("separable", depthwise_bias=family.depthwise_bias)
+    spec = _map_stages(spec, lambda stage: dataclasses.replace(stage, conv=conv))
+    return spec.replace(sampler=family.sampler)
+
+
+def _expanded(spec: UNetSpec, family: Family) -> UNetSpec:
+    def edit(stage: Stage) -> Stage:
+        conv = dataclasses.replace(stage.conv, expansion=2.0, base=family.base)
+        return dataclasses.replace(stage, conv=conv)
+
+    return _map_stages(spec, edit)
+
+
+def _ffn_3(spec: UNetSpec, family: Family) -> UNetSpec:
+    return _map_stages(spec, lambda stage: dataclasses.replace(stage, ff_ratio=3.0))
+
+
+def _mqa(spec: UNetSpec, family: Family) -> UNetSpec:
+    return _map_stages(spec, lambda stage: dataclasses.replace(stage, kv_heads=1))
+
+
+def _early_condition(spec: UNetSpec, family: Family) -> UNetSpec:
+    first, *rest = spec.stages
+    site = Site(1, resblock=not family.early_replaces_resblock)
+    down = Path((site,) * len(first.down.sites), cross_attention=True)
+    return spec.replace(stages=(dataclasses.replace(first, down=down), *rest))
+
+
+def _qk_norm_rope(spec: UNetSpec, family: Family) -> UNetSpec:
+    return spec.replace(qk_norm="rms", rope=True)
+
+
+WALK: tuple[WalkStep, ...] = (
+    WalkStep("sdxl", "SDXL's UNet", lambda spec, family: spec),
+    WalkStep("thin", "depth 0/2/10 to 0/2/4, channels 320/640/1280 to 256/512/896", _thin),
+    WalkStep(
+        "no-high-res-sa", "self-attention only in the lowest-resolution stage", _no_high_res_sa
+    ),
+    WalkStep("separable", "every 3×3 conv becomes depthwise 3×3 + pointwise 1×1", _separable),
+    WalkStep("expanded-separable", "twice the channels between a block's two convs", _expanded),
+    WalkStep("ffn-3", "GEGLU hidden ratio 4 to 3", _ffn_3),
+    WalkStep("mqa", "multi-head to multi-query attention, self and cross", _mqa),
+    WalkStep(
+        "early-condition", "cross-attention + FFN in the first stage's down path", _early_condition
+    ),
+    WalkStep("qk-norm-rope", "RMSNorm on queries and keys, rotary positions", _qk_norm_rope),
+)
+
+
+def walk_specs(family: Family) -> dict[str, UNetSpec]:
+    """Return every step of the walk in ``family``, in order."""
+    spec, out = _sdxl(), {}
+    for step in WALK:
+        spec = out[step.name] = step.edit(spec, family)
+    return out
+
+
+def walk_spec(family: Family, step: str) -> UNetSpec:
+    """Return one step of the walk; raises :class:`WalkbenchError` for an unknown step."""
+    specs = walk_specs(family)
+    return specs[step] if step in specs else raise_unknown("walk step", step, specs)
+
+
+@lru_cache(maxsize=1)
+def all_named() -> dict[str, UNetSpec]:
+    """Return every named spec by name; a walk step is ``M/step`` or ``F/step``."""
+    final = walk_spec(FAMILIES["F"], "qk-norm-rope")
+    named = {
+        "sdxl": _sdxl(),
+        "sd15": _sd((8, 8, 8, 8), 768),
+        "sd21": _sd((5, 10, 20, 20), 1024),
+        "dreamlite": _dreamlite(),
+        "snapgen-imagenet": final,
+        "snapgen-t2i": final.replace(context=Context(T2I_CONTEXT, 77)),
+    }
+    for family in FAMILIES.values():
+        for step, spec in walk_specs(family).items():
+            if step != "sdxl":
+                named[f"{family.name}/{step}"] = spec
+    return named
+
+
+def named_spec(name: str) -> UNetSpec:
+    """Return the spec called ``name``; raises :class:`WalkbenchError` listing the known names."""
+    named = all_named()
+    return named[name] if name in named else raise_unknown("spec", name, named)
+
+
+def name_of(spec: UNetSpec) -> str | None:
+    """Return the first name of ``spec``, or None when it is nobody's."""
+    return next((name for name, known in all_named().items() if known == spec), None)

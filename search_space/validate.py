@@ -1,0 +1,141 @@
+"""The rules a `UNetSpec` must keep, each with an error that says how to mend it.
+
+Split from the spec so that the list of rules can be read as one page. Rules are of two sorts: sizes
+that must fit together (groups divide channels, heads divide into key/value heads), and neutral values
+of fields that would otherwise have no effect, so that equal networks have equal specs.
+
+>>> from search_space.presets import named_spec
+>>> named_spec("sdxl").replace(norm_groups=48)
+Traceback (most recent call last):
+    ...
+search_space.errors.SpecError: norm_groups 48 does not divide stages[0].channels 320; use a divisor such as 40
+"""
+
+from typing import TYPE_CHECKING
+
+from search_space.errors import SpecError
+
+if TYPE_CHECKING:
+    from search_space.spec import Conv, Path, Stage, UNetSpec
+
+
+def validate(spec: "UNetSpec") -> None:
+    """Raise :class:`SpecError` for the first rule that ``spec`` breaks."""
+    if not spec.stages:
+        raise SpecError("stages is empty; a UNet needs at least one stage")
+    for name in ("time_width", "norm_groups", "in_channels", "out_channels", "latent_size"):
+        _positive(getattr(spec, name), name)
+    if not spec.norm_eps > 0:
+        raise SpecError(f"norm_eps is {spec.norm_eps}; a positive number is needed")
+    for i, stage in enumerate(spec.stages):
+        _check_stage(spec, stage, f"stages[{i}]")
+    _check_mid(spec)
+    _check_conditions(spec)
+    factor = 2 ** (len(spec.stages) - 1)
+    if spec.latent_size % factor:
+        raise SpecError(
+            f"latent_size {spec.latent_size} is not a multiple of {factor}, which "
+            f"{len(spec.stages)} stages need"
+        )
+    from search_space.plan import plan  # the plan knows the widths that blocks meet
+
+    plan(spec)
+
+
+def _positive(value: float, where: str) -> None:
+    if value <= 0:
+        raise SpecError(f"{where} is {value}; a positive number is needed")
+
+
+def _divides(groups: int, channels: int, where: str) -> None:
+    if channels % groups:
+        near = next(g for g in range(min(groups, channels), 0, -1) if channels % g == 0)
+        raise SpecError(
+            f"norm_groups {groups} does not divide {where} {channels}; use a divisor such as {near}"
+        )
+
+
+def _check_stage(spec: "UNetSpec", stage: "Stage", where: str) -> None:
+    _positive(stage.channels, f"{where}.channels")
+    _divides(spec.norm_groups, stage.channels, f"{where}.channels")
+    for name in ("heads", "head_dim", "kv_heads", "ff_ratio"):
+        _positive(getattr(stage, name), f"{where}.{name}")
+    if stage.heads % stage.kv_heads:
+        raise SpecError(
+            f"{where}.kv_heads {stage.kv_heads} does not divide heads {stage.heads}; "
+            f"use 1 (multi-query), {stage.heads} (multi-head) or a divisor"
+        )
+    if spec.rope and stage.head_dim % 4:
+        raise SpecError(
+            f"{where}.head_dim {stage.head_dim} is not a multiple of 4, which rope needs"
+        )
+    _check_conv(stage.conv, f"{where}.conv")
+    for name, path in (("down", stage.down), ("up", stage.up)):
+        _check_path(path, f"{where}.{name}")
+
+
+def _check_conv(conv: "Conv", where: str) -> None:
+    _positive(conv.expansion, f"{where}.expansion")
+    if conv.kind == "dense" and (conv.depthwise_bias or conv.pointwise_bias):
+        raise SpecError(
+            f"{where} is dense and has no depthwise or pointwise bias; set both to false"
+        )
+
+
+def _check_path(path: "Path", where: str) -> None:
+    if not path.sites:
+        raise SpecError(f"{where}.sites is empty; a path needs at least one site")
+    for i, site in enumerate(path.sites):
+        if site.depth < 0:
+            raise SpecError(f"{where}.sites[{i}].depth is {site.depth}; 0 or more is needed")
+        if not site.resblock and site.depth == 0:
+            raise SpecError(f"{where}.sites[{i}] has neither resblock nor transformer; give it one")
+    _check_attention(path.has_transformer, path.self_attention, path.cross_attention, where)
+
+
+def _check_attention(has: bool, self_attention: bool, cross_attention: bool, where: str) -> None:
+    if not has and (self_attention or cross_attention):
+        kind = "self_attention" if self_attention else "cross_attention"
+        raise SpecError(
+            f"{where}.{kind} is set but no site has depth; set it to false or add depth"
+        )
+
+
+def _check_mid(spec: "UNetSpec") -> None:
+    mid = spec.mid
+    if mid is None:
+        return
+    if mid.depth < 0:
+        raise SpecError(f"mid.depth is {mid.depth}; 0 or more is needed")
+    if mid.resblocks < 0 or (mid.resblocks == 0 and mid.depth == 0):
+        raise SpecError(
+            f"mid has {mid.resblocks} resblocks and depth {mid.depth}; use null for no mid"
+        )
+    _check_attention(mid.depth > 0, mid.self_attention, mid.cross_attention, "mid")
+
+
+def _check_conditions(spec: "UNetSpec") -> None:
+    context, conditions = spec.context, spec.conditions
+    _positive(context.width, "context.width")
+    _positive(context.tokens, "context.tokens")
+    if context.projection == "none" and context.input_width:
+        raise SpecError(
+            f"context.input_width is {context.input_width} but projection is none; "
+            "set it to 0 or name a projection"
+        )
+    if context.projection != "none":
+        _positive(context.input_width, "context.input_width")
+    for name in ("pooled_width", "size_ids", "classes"):
+        if getattr(conditions, name) < 0:
+            raise SpecError(
+                f"conditions.{name} is {getattr(conditions, name)}; 0 or more is needed"
+            )
+    if conditions.size_width <= 0 or conditions.size_width % 2:
+        raise SpecError(
+            f"conditions.size_width is {conditions.size_width}; an even positive number is needed"
+        )
+    if spec.stages[0].channels % 2:
+        raise SpecError(
+            f"stages[0].channels {spec.stages[0].channels} is odd; the sinusoidal time embedding "
+            "needs an even width"
+        )
