@@ -1,0 +1,1 @@
+"""The `walkbench` command: one module per command group, loaded without torch."""

@@ -1,0 +1,70 @@
+"""`walkbench`: the command line, put together from one module per group.
+
+Nothing here imports torch: commands load what they need when they run, so that ``--help`` answers
+at once. A user's mistake prints one line and exits with 2; an interruption exits with 130.
+
+>>> from typer.testing import CliRunner
+>>> CliRunner().invoke(app, ["--version"]).exit_code
+0
+"""
+
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from search_space.errors import WalkbenchError
+from studies.cli.output import err
+
+INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+
+
+class _Group(TyperGroup):
+    """Turns a user's mistake, wherever it is found, into one line and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WalkbenchError as error:
+            err.print(f"[red]error:[/red] {_escape(str(error))}", soft_wrap=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            err.print("interrupted; what was finished is kept")
+            ctx.exit(INTERRUPTED)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+app = typer.Typer(
+    cls=_Group,
+    name="walkbench",
+    help="Search and ablate text-to-image UNets that must run on a phone.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        print(f"walkbench {version('walkbench')}")
+        raise typer.Exit
+
+
+for _module in ():
+    _module.register(app)
+
+
+@app.callback()
+def _main(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Search and ablate text-to-image UNets that must run on a phone."""
