@@ -51,7 +51,7 @@ def rope_table(
 def rotate(x: Tensor, table: Tensor) -> Tensor:
     """Turn pairs of ``x``, (B, heads, S, hd), by ``table``, (2, S, hd/2)."""
     cos, sin = table[0], table[1]
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)  # (B, h, S, hd/2) each
+    even, odd = torch.unflatten(x, -1, (-1, 2)).unbind(-1)  # (B, h, S, hd/2) each
     return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
 
 
@@ -92,5 +92,6 @@ class Attention(nn.Module):
         elif self.kv_heads != self.heads:
             group = self.heads // self.kv_heads
             k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-        out = F.scaled_dot_product_attention(q, k, v)  # (B, h, S, hd)
-        return self.out(out.transpose(1, 2).flatten(2))  # (B, S, inner)
+        seen = F.scaled_dot_product_attention(q, k, v)  # (B, h, S, hd)
+        out: Tensor = self.out(seen.transpose(1, 2).flatten(2))  # (B, S, inner)
+        return out

@@ -86,7 +86,7 @@ class TimeEmbed(Block):
 
 @frozen
 class AddedEmbed(Block):
-    """Pooled text and sinusoids of size numbers, concatenated, then a two-layer MLP of ``width``."""
+    """Pooled text and sinusoids of size numbers, joined, then a two-layer MLP of ``width``."""
 
     kind: ClassVar[str] = "added_embed"
     pooled_width: int
@@ -206,7 +206,7 @@ class TransformerStack(Block):
 
 @frozen
 class Resample(Block):
-    """Halve or double the resolution; ``size`` is the input's. ``conv`` None: pool or repeat only."""
+    """Halve or double the resolution; ``size`` is the input's; no ``conv``: pool or repeat."""
 
     kind: ClassVar[str] = "resample"
     direction: Literal["down", "up"]

@@ -1,11 +1,12 @@
 """Exact costs of a spec: parameters, MACs, bytes of weights and activations.
 
-Each distinct block is built and traced once on `meta`; its cost is cached, and so is the sum over each
-plan segment. Pricing one more candidate of a search is then a handful of look-ups.
+Each distinct block is built and traced once on `meta`; its cost is cached, and so is the sum over
+each plan segment. Pricing one more candidate of a search is then a handful of look-ups.
 
 Bytes are at half precision (two bytes a value) unless said otherwise. ``activation_bytes`` is the
-traffic of every operator reading its inputs and writing its outputs, attention as one fused operator;
-``peak_activation_bytes`` is what eager execution holds at once, inputs and skips included, weights not.
+traffic of every operator reading its inputs and writing its outputs, attention as one fused
+operator; ``peak_activation_bytes`` is what eager execution holds at once, inputs and skips
+included, weights not.
 
 >>> from search_space.presets import named_spec
 >>> cost(named_spec("sdxl")).params
@@ -132,7 +133,7 @@ def block_cost(block: Block) -> BlockCost:
 
 
 def _shallow_cost(block: Block) -> BlockCost:
-    """Cost of ``block``, a stack cut to one layer: its sizes and its peak are those of any depth."""
+    """Cost of ``block``, a stack cut to one layer: its sizes and peak are those of any depth."""
     if isinstance(block, TransformerStack):
         block = TransformerStack(block.projection, block.layer, 1)
     return block_cost(block)

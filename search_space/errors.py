@@ -7,7 +7,8 @@ traceback.
 >>> raise_unknown("spec", "snapgenn", ["snapgen-t2i", "sdxl"])
 Traceback (most recent call last):
     ...
-search_space.errors.WalkbenchError: unknown spec 'snapgenn'; did you mean 'snapgen-t2i'? known: sdxl, snapgen-t2i
+search_space.errors.WalkbenchError: unknown spec 'snapgenn'; did you mean 'snapgen-t2i'?
+known: sdxl, snapgen-t2i
 """
 
 from collections.abc import Iterable
@@ -24,7 +25,7 @@ class SpecError(WalkbenchError):
 
 
 def raise_unknown(what: str, value: str, known: Iterable[str]) -> NoReturn:
-    """Raise a :class:`WalkbenchError` naming ``value``, its nearest known name and all known names."""
+    """Raise a :class:`WalkbenchError` naming ``value``, the nearest known name and all of them."""
     names = sorted(known)
     near = get_close_matches(value, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""

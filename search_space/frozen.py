@@ -38,8 +38,7 @@ def _state_without_hash(self: Any) -> dict[str, Any]:
 @dataclass_transform(frozen_default=True)
 def frozen(cls: type[T]) -> type[T]:
     """Return ``cls`` as a frozen dataclass whose hash is computed once per instance."""
-    made = dataclasses.dataclass(frozen=True)(cls)
-    names = tuple(field.name for field in dataclasses.fields(made))
-    made.__hash__ = _hash_once(names)  # type: ignore[assignment]
-    made.__getstate__ = _state_without_hash  # type: ignore[attr-defined]
-    return made
+    made: Any = dataclasses.dataclass(frozen=True)(cls)
+    made.__hash__ = _hash_once(tuple(field.name for field in dataclasses.fields(made)))
+    made.__getstate__ = _state_without_hash
+    return cast(type[T], made)

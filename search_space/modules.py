@@ -75,7 +75,8 @@ class Conv3x3(nn.Module):
         self, x: Tensor, skip: Tensor | None, time: Tensor | None, context: Tensor | None
     ) -> Tensor:
         """(B, C_in, H, W) to (B, C_out, H, W)."""
-        return self.conv(self.act(self.norm(x)))
+        out: Tensor = self.conv(self.act(self.norm(x)))
+        return out
 
 
 class Embedding(nn.Module):
@@ -89,7 +90,8 @@ class Embedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_width) to (B, width)."""
-        return self.linear2(self.act(self.linear1(x)))
+        out: Tensor = self.linear2(self.act(self.linear1(x)))
+        return out
 
 
 class TimeEmbed(nn.Module):
@@ -103,7 +105,8 @@ class TimeEmbed(nn.Module):
     def forward(self, timesteps: Tensor) -> Tensor:
         """(B,) to (B, width)."""
         wave = sinusoid(timesteps, self.in_width)
-        return self.mlp(wave.to(self.mlp.linear1.weight.dtype))
+        out: Tensor = self.mlp(wave.to(self.mlp.linear1.weight.dtype))
+        return out
 
 
 class AddedEmbed(nn.Module):
@@ -123,7 +126,8 @@ class AddedEmbed(nn.Module):
         if size_ids is not None:
             waves = sinusoid(size_ids.flatten(), self.size_width)  # (B·ids, size_width)
             parts.append(waves.reshape(size_ids.shape[0], -1).to(dtype))
-        return self.mlp(torch.cat(parts, dim=-1))
+        out: Tensor = self.mlp(torch.cat(parts, dim=-1))
+        return out
 
 
 class ContextProj(nn.Module):
@@ -136,7 +140,8 @@ class ContextProj(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T, in_width) to (B, T, width)."""
-        return self.norm(self.linear(tokens))
+        out: Tensor = self.norm(self.linear(tokens))
+        return out
 
 
 class ResBlock(nn.Module):
@@ -160,10 +165,11 @@ class ResBlock(nn.Module):
         """(B, C, H, W), skip (B, S, H, W), time (B, width) to (B, C_out, H, W)."""
         if skip is not None:
             x = torch.cat([x, skip], dim=1)  # (B, C + S, H, W)
-        h = self.conv1(self.act(self.norm1(x)))  # (B, hidden, H, W)
+        h: Tensor = self.conv1(self.act(self.norm1(x)))  # (B, hidden, H, W)
         h = h + self.time(self.act(time))[:, :, None, None]
         h = self.conv2(self.act(self.norm2(h)))  # (B, C_out, H, W)
-        return h + self.shortcut(x)
+        out: Tensor = h + self.shortcut(x)
+        return out
 
 
 class Fuse(nn.Module):
@@ -177,7 +183,8 @@ class Fuse(nn.Module):
         self, x: Tensor, skip: Tensor | None, time: Tensor | None, context: Tensor | None
     ) -> Tensor:
         """(B, C, H, W) and skip (B, S, H, W) to (B, C_out, H, W)."""
-        return self.conv(x if skip is None else torch.cat([x, skip], dim=1))
+        out: Tensor = self.conv(x if skip is None else torch.cat([x, skip], dim=1))
+        return out
 
 
 class FeedForward(nn.Module):
@@ -191,7 +198,8 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, S, inner) to the same."""
         value, gate = self.gate(x).chunk(2, dim=-1)  # (B, S, hidden) each
-        return self.out(value * F.gelu(gate))
+        out: Tensor = self.out(value * F.gelu(gate))
+        return out
 
 
 class TransformerLayer(nn.Module):
@@ -222,7 +230,8 @@ class TransformerLayer(nn.Module):
             x = self.norm1(x)
         if self.cross_attention is not None:
             x = x + self.cross_attention(self.norm2(x), context, rope)
-        return x + self.ff(self.norm3(x))
+        out: Tensor = x + self.ff(self.norm3(x))
+        return out
 
 
 class TransformerProjection(nn.Module):
@@ -236,11 +245,13 @@ class TransformerProjection(nn.Module):
 
     def enter(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to tokens (B, H·W, inner)."""
-        return self.proj_in(self.norm(x).flatten(2).transpose(1, 2))
+        tokens: Tensor = self.proj_in(self.norm(x).flatten(2).transpose(1, 2))
+        return tokens
 
     def leave(self, tokens: Tensor, x: Tensor) -> Tensor:
         """Tokens (B, H·W, inner), residual x (B, C, H, W) to (B, C, H, W)."""
-        return self.proj_out(tokens).transpose(1, 2).reshape(x.shape) + x
+        out: Tensor = self.proj_out(tokens).transpose(1, 2).reshape(x.shape) + x
+        return out
 
     def forward(
         self, x: Tensor, skip: Tensor | None, time: Tensor | None, context: Tensor | None
@@ -316,8 +327,8 @@ def build(block: b.Block) -> nn.Module:
 def block_inputs(block: b.Block, batch: int = 1) -> tuple[Tensor | None, ...]:
     """Return zeros that ``build(block)`` can be called with, on torch's default device and dtype.
 
-    Feature-map blocks take (x, skip, time, context); a layer takes (tokens, context, rope); the input
-    embeddings take what their forward names.
+    Feature-map blocks take (x, skip, time, context); a layer takes (tokens, context, rope); the
+    input embeddings take what their forward names.
     """
 
     def zeros(*shape: int) -> Tensor:

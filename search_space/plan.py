@@ -4,9 +4,9 @@ Everything downstream reads this list: :class:`search_space.unet.UNet` builds an
 :func:`search_space.cost.cost` prices it, latency tables look its blocks up. A step says which block
 runs, whether it first takes the newest skip, and whether its output becomes one.
 
-The list is cut into segments (input, one per stage and direction, mid, output). Candidates of a search
-differ in few stages, so segments are built once per distinct content and shared; whoever prices a
-plan caches per segment.
+The list is cut into segments (input, one per stage and direction, mid, output). Candidates of a
+search differ in few stages, so segments are built once per distinct content and shared; whoever
+prices a plan caches per segment.
 
 >>> from search_space.presets import named_spec
 >>> steps = list(plan(named_spec("snapgen-t2i")).steps())
@@ -75,7 +75,7 @@ class Plan:
     segments: tuple[Segment, ...]
 
     def steps(self) -> Iterator[tuple[str, Step]]:
-        """Yield ``(path, step)`` in forward order; the path is also the module's name in ``UNet``."""
+        """Yield ``(path, step)`` in forward order; the path is the module's name in ``UNet``."""
         for name, segment in zip(self.names, self.segments, strict=True):
             for step in segment.steps:
                 yield f"{name}.{step.name}", step
@@ -208,9 +208,8 @@ def _up(
 ) -> Segment:
     taken, steps = _skips_taken(stage), []
     for i in range(len(stage.up.sites)):
-        if i >= taken:
-            skip = 0
-        else:
+        skip = 0
+        if i < taken:  # the oldest skip it takes may be the one saved where the stage began
             skip = entry if i == len(stage.down.sites) else stage.channels
         site = _site(stage, stage.up, i, width, skip, size, shared)
         steps += _with_skip(site, pop=skip > 0, push=False)

@@ -1,8 +1,8 @@
 """Named specs: the public UNets that pin the space down, and the SnapGen design walk.
 
-The walk is an ordered list of edits, each a function from spec to spec, so that every step is the one
-before it plus one change. The paper (arXiv 2412.09619) leaves details open; two reconstructions differ
-in them (:class:`Family`): M reproduces the published percentages, F the published totals.
+The walk is an ordered list of edits, each a function from spec to spec, so that every step is the
+one before it plus one change. The paper (arXiv 2412.09619) leaves details open; two reconstructions
+differ in them (:class:`Family`): M reproduces the published percentages, F the published totals.
 
 >>> named_spec("sd15").stages[0].heads
 8
@@ -67,7 +67,7 @@ def _path(sites: int, depth: int, self_attention: bool, cross_attention: bool) -
     return Path((Site(depth),) * sites, has and self_attention, has and cross_attention)
 
 
-def _stage(channels: int, depth: int, heads: int, conv: Conv = Conv()) -> Stage:
+def _stage(channels: int, depth: int, heads: int) -> Stage:
     """A Stable Diffusion stage: two sites down, three up, full attention at every layer."""
     return Stage(
         channels,
@@ -76,7 +76,6 @@ def _stage(channels: int, depth: int, heads: int, conv: Conv = Conv()) -> Stage:
         _path(2, depth, True, True),
         _path(3, depth, True, True),
         kv_heads=heads,
-        conv=conv,
     )
 
 
@@ -122,7 +121,7 @@ def _map_stages(spec: UNetSpec, edit: Callable[[Stage], Stage]) -> UNetSpec:
 
 
 def _thin(spec: UNetSpec, family: Family) -> UNetSpec:
-    """Shallower and narrower; ablations use CLIP-L's 768-wide text and no pooled or size condition."""
+    """Shallower and narrower; ablations use CLIP-L's 768-wide text and no added conditions."""
     stages = tuple(_stage(c, d, c // HEAD_DIM) for c, d in ((256, 0), (512, 2), (896, 4)))
     return UNetSpec(stages, Mid(4, 2, True, True), time_width=896, context=Context(768, 77))
 

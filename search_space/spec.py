@@ -58,7 +58,7 @@ class Conv:
     pointwise_bias: bool = False
 
     def hidden(self, in_channels: int, out_channels: int) -> int:
-        """Channels between the two convolutions of a block from ``in_channels`` to ``out_channels``."""
+        """Channels between a block's two convolutions, given what goes in and comes out."""
         width = {"out": out_channels, "in": in_channels, "max": max(in_channels, out_channels)}
         return int(self.expansion * width[self.base])
 
@@ -202,7 +202,7 @@ class UNetSpec:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read a spec from JSON text; raises :class:`SpecError` with line and column if malformed."""
+        """Read a spec from JSON text; raises :class:`SpecError` saying where it is malformed."""
         try:
             data = json.loads(text)
         except json.JSONDecodeError as error:

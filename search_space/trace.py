@@ -1,23 +1,23 @@
 """Trace any module on the `meta` device: every operator with its MACs and the values it moves.
 
-Nothing is computed and nothing allocated, so a 2.6-billion-parameter network costs as little as a tiny
-one. MACs come from torch's own formulas (the registry behind `FlopCounterMode`), one fused multiply-add
-counted as one. `scaled_dot_product_attention` and `rms_norm` count as one operator each, as a phone's
-compiler fuses them: their intermediate values are not traffic.
+Nothing is computed and nothing allocated, so a 2.6-billion-parameter network costs as little as a
+tiny one. MACs come from torch's own formulas (the registry behind `FlopCounterMode`), one fused
+multiply-add counted as one. `scaled_dot_product_attention` and `rms_norm` count as one operator
+each, as a phone's compiler fuses them: their intermediate values are not traffic.
 
 >>> import torch
 >>> from torch import nn
 >>> with torch.device("meta"):
-...     traced = trace(nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), nn.SiLU()), torch.zeros(1, 4, 16, 16))
+...     net = nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), nn.SiLU())
+...     traced = trace(net, torch.zeros(1, 4, 16, 16))
 >>> [(op.kind, op.macs, op.weight_values, op.read_values, op.write_values) for op in traced.ops]
 [('conv', 73728, 296, 1024, 2048), ('elementwise', 0, 0, 2048, 2048)]
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -61,13 +61,22 @@ _BY_NAME: dict[str, OpKind] = {
     **dict.fromkeys(("im2col", "col2im", "pixel_shuffle", "pixel_unshuffle", "flip"), "copy"),
     **dict.fromkeys(("channel_shuffle", "reflection_pad2d", "slice_scatter", "copy"), "copy"),
 }
-_ELEMENTWISE = frozenset(
-    ["abs", "add", "add_", "addcmul", "clamp", "clamp_", "clamp_min", "cos", "div", "div_", "elu", "erf", "exp", "exp_", "gelu", "hardsigmoid", "hardsigmoid_", "hardswish", "hardswish_", "hardtanh", "hardtanh_", "leaky_relu", "log", "maximum", "minimum", "mish", "mul", "mul_", "neg", "pow", "reciprocal", "relu", "relu_", "rsqrt", "rsub", "sigmoid", "sigmoid_", "silu", "silu_", "sin", "softplus", "sqrt", "sub", "sub_", "tanh", "where", "masked_fill", "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_not", "bitwise_not", "bitwise_and", "floor", "round", "sign"]
-)
+_ELEMENTWISE_NAMES = """
+    abs add add_ addcmul clamp clamp_ clamp_min cos div div_ elu erf exp exp_ gelu hardsigmoid
+    hardsigmoid_ hardswish hardswish_ hardtanh hardtanh_ leaky_relu log maximum minimum mish mul
+    mul_ neg pow reciprocal relu relu_ rsqrt rsub sigmoid sigmoid_ silu silu_ sin softplus sqrt
+    sub sub_ tanh where masked_fill eq ne lt le gt ge logical_and logical_not bitwise_not
+    bitwise_and floor round sign
+"""
+_ELEMENTWISE = frozenset(_ELEMENTWISE_NAMES.split())
 # Constructors and aliases: they touch no activation memory of the network's own.
-_FREE = frozenset(
-    ["arange", "empty", "empty_like", "empty_strided", "new_empty", "new_zeros", "new_ones", "new_full", "zeros", "zeros_like", "ones", "ones_like", "full", "full_like", "scalar_tensor", "lift_fresh", "lift", "detach", "alias", "view", "_unsafe_view", "reshape", "_reshape_alias", "as_strided", "expand", "permute", "transpose", "t", "squeeze", "unsqueeze", "select", "slice", "split", "split_with_sizes", "chunk", "unbind", "unfold", "diagonal", "linspace", "eye", "tril_indices"]
-)
+_FREE_NAMES = """
+    arange empty empty_like empty_strided new_empty new_zeros new_ones new_full zeros zeros_like
+    ones ones_like full full_like scalar_tensor lift_fresh lift detach alias view _unsafe_view
+    reshape _reshape_alias as_strided expand permute transpose t squeeze unsqueeze select slice
+    split split_with_sizes chunk unbind unfold diagonal linspace eye tril_indices
+"""
+_FREE = frozenset(_FREE_NAMES.split())
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class Op:
 
 @dataclass(frozen=True)
 class Trace:
-    """The operators in execution order, and the largest number of activation values alive at once."""
+    """The operators in execution order, and the most activation values alive at once."""
 
     ops: tuple[Op, ...]
     peak_values: int
@@ -105,9 +114,10 @@ class Trace:
 def trace(module: nn.Module, *inputs: Any, **named: Any) -> Trace:
     """Run ``module`` on meta tensors and return its operators.
 
-    Module and inputs must be on the meta device. ``peak_values`` follows eager execution: inputs stay
-    alive, every other tensor lives until its last reference goes. Raises :class:`WalkbenchError` when
-    the module is elsewhere or needs real values to decide its control flow.
+    Module and inputs must be on the meta device. ``peak_values`` follows eager execution: inputs
+    stay alive, every other tensor lives until its last reference goes. Raises
+    :class:`WalkbenchError` when the module is elsewhere or needs real values to decide its control
+    flow.
     """
     tensors = [t for t in (*module.parameters(), *tree_leaves((inputs, named))) if _is_tensor(t)]
     elsewhere = next((t for t in tensors if t.device.type != "meta"), None)
@@ -138,24 +148,28 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
-class _Recorder(TorchDispatchMode):
+class _WeakStorage(Protocol):
+    def expired(self) -> bool: ...
+
+
+_weak_storage = cast(Callable[[Any], _WeakStorage], StorageWeakRef)  # torch leaves it untyped
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """Sees every operator below autograd, and which storages are alive after it."""
 
     def __init__(self, module: nn.Module, inputs: list[Any]):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.ops: list[Op] = []
         self.peak = 0
-        self._muted = 0
         constants = [*module.parameters(), *module.buffers()]
         self._weights = {_storage_id(t) for t in constants}
-        self._live: dict[int, tuple[StorageWeakRef, int]] = {}
+        self._live: dict[int, tuple[_WeakStorage, int]] = {}
         self._note_alive([t for t in inputs if _is_tensor(t)])
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        if self._muted:
-            return out
         outputs = [t for t in tree_leaves(out) if _is_tensor(t)]
         name = func.overloadpacket.__name__
         tensors = [t for t in tree_leaves((args, kwargs)) if _is_tensor(t)]
@@ -197,18 +211,9 @@ class _Recorder(TorchDispatchMode):
             key = storage._cdata
             if key not in self._weights:
                 values = storage.nbytes() // t.element_size()
-                self._live[key] = (StorageWeakRef(storage), values)
+                self._live[key] = (_weak_storage(storage), values)
         self._live = {k: v for k, v in self._live.items() if not v[0].expired()}
         self.peak = max(self.peak, sum(values for _, values in self._live.values()))
-
-    @contextmanager
-    def muted(self) -> Iterator[None]:
-        """Ignore what a fused operator is made of."""
-        self._muted += 1
-        try:
-            yield
-        finally:
-            self._muted -= 1
 
 
 class _Fused(TorchFunctionMode):
@@ -251,4 +256,4 @@ _FUSED: dict[Any, Callable[..., Tensor]] = {
 
 
 def _storage_id(t: Tensor) -> int:
-    return t.untyped_storage()._cdata
+    return cast(int, t.untyped_storage()._cdata)

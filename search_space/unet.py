@@ -54,8 +54,14 @@ class UNet(nn.Module):
         :class:`WalkbenchError` when a condition is missing or a shape does not fit.
         """
         self._check(latents, context, pooled, size_ids, classes)
-        inputs = {"context": context, "pooled": pooled, "size_ids": size_ids, "classes": classes}
-        time, context = self._embed(timesteps, inputs)
+        embeddings = dict(self.get_submodule("input").named_children())
+        time: Tensor = embeddings["time"](timesteps)  # (B, time_width)
+        if "classes" in embeddings:
+            time = time + embeddings["classes"](classes)
+        if "added" in embeddings:
+            time = time + embeddings["added"](pooled, size_ids)
+        if "context" in embeddings:
+            context = embeddings["context"](context)  # (B, T, width)
         x, skips = latents, list[Tensor]()
         for path, step in self._steps:
             if path.startswith("input.") and path != "input.conv_in":
@@ -65,17 +71,6 @@ class UNet(nn.Module):
             if step.push:
                 skips.append(x)
         return x
-
-    def _embed(self, timesteps: Tensor, inputs: dict[str, Tensor | None]) -> tuple[Tensor, Tensor]:
-        """Return the time embedding, (B, time_width), and the tokens, (B, T, width)."""
-        embed = self.get_submodule("input")
-        time = embed.time(timesteps)
-        if hasattr(embed, "classes"):
-            time = time + embed.classes(inputs["classes"])
-        if hasattr(embed, "added"):
-            time = time + embed.added(inputs["pooled"], inputs["size_ids"])
-        tokens = inputs["context"]
-        return time, embed.context(tokens) if hasattr(embed, "context") else tokens
 
     def _check(
         self,
@@ -89,11 +84,13 @@ class UNet(nn.Module):
         factor = 2 ** (len(spec.stages) - 1)
         if latents.ndim != 4 or latents.shape[1] != spec.in_channels:
             raise WalkbenchError(
-                f"latents have shape {tuple(latents.shape)}; (B, {spec.in_channels}, H, W) is needed"
+                f"latents have shape {tuple(latents.shape)}; "
+                f"(B, {spec.in_channels}, H, W) is needed"
             )
         if latents.shape[2] % factor or latents.shape[3] % factor:
             raise WalkbenchError(
-                f"latents are {latents.shape[2]}×{latents.shape[3]}; multiples of {factor} are needed"
+                f"latents are {latents.shape[2]}×{latents.shape[3]}; "
+                f"multiples of {factor} are needed"
             )
         if context.ndim != 3 or context.shape[2] != spec.context.given_width:
             raise WalkbenchError(

@@ -1,14 +1,15 @@
 """The rules a `UNetSpec` must keep, each with an error that says how to mend it.
 
 Split from the spec so that the list of rules can be read as one page. Rules are of two sorts: sizes
-that must fit together (groups divide channels, heads divide into key/value heads), and neutral values
-of fields that would otherwise have no effect, so that equal networks have equal specs.
+that must fit together (groups divide channels, heads divide into key/value heads), and neutral
+values of fields that would otherwise have no effect, so that equal networks have equal specs.
 
 >>> from search_space.presets import named_spec
 >>> named_spec("sdxl").replace(norm_groups=48)
 Traceback (most recent call last):
     ...
-search_space.errors.SpecError: norm_groups 48 does not divide stages[0].channels 320; use a divisor such as 40
+search_space.errors.SpecError: norm_groups 48 does not divide stages[0].channels 320;
+use a divisor such as 40
 """
 
 from typing import TYPE_CHECKING
