@@ -1,0 +1,93 @@
+"""Devices by the names people use, and the chip inside each.
+
+A chip decides an estimate; a phone's name is how users ask. `iPhone 15 Pro`, `iphone-15-pro` and
+`A17 Pro` all mean the same chip.
+
+>>> chip_of("iphone-15-pro")
+'A17 Pro'
+>>> chip_of("iPhone 51 Pro")
+Traceback (most recent call last):
+    ...
+search_space.errors.WalkbenchError: unknown device 'iPhone 51 Pro'; did you mean 'iPhone ...
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from latency_db.source import LatencySource
+from search_space.errors import raise_unknown
+
+
+@dataclass(frozen=True)
+class Chip:
+    """What Apple states of a chip: TOPS with their basis, and what its memory can move.
+
+    FP16 throughput did not double at A17 Pro: the basis of the stated figure moved to INT8.
+    ``ane_tops`` None: not stated.
+    """
+
+    name: str
+    ane_tops: float | None
+    basis: Literal["fp16", "int8"]
+    dram_gb_s: float
+
+
+# TOPS: Apple's press releases. Bandwidths: LPDDR type and bus width of each chip.
+CHIPS: dict[str, Chip] = {
+    chip.name: chip
+    for chip in (
+        Chip("A14", 11.0, "fp16", 34.0),
+        Chip("A15", 15.8, "fp16", 34.0),
+        Chip("A16", 17.0, "fp16", 51.0),
+        Chip("A17 Pro", 35.0, "int8", 51.0),
+        Chip("A18", 35.0, "int8", 60.0),
+        Chip("A18 Pro", 35.0, "int8", 60.0),
+        Chip("A19", None, "int8", 68.0),
+        Chip("A19 Pro", None, "int8", 76.0),
+    )
+}
+
+DEVICES: dict[str, str] = {
+    **dict.fromkeys(("iPhone 12 mini", "iPhone 12", "iPhone 12 Pro", "iPhone 12 Pro Max"), "A14"),
+    **dict.fromkeys(("iPhone 13 mini", "iPhone 13", "iPhone 13 Pro", "iPhone 13 Pro Max"), "A15"),
+    **dict.fromkeys(("iPhone 14", "iPhone 14 Plus"), "A15"),
+    **dict.fromkeys(("iPhone 14 Pro", "iPhone 14 Pro Max", "iPhone 15", "iPhone 15 Plus"), "A16"),
+    **dict.fromkeys(("iPhone 15 Pro", "iPhone 15 Pro Max"), "A17 Pro"),
+    **dict.fromkeys(("iPhone 16", "iPhone 16 Plus"), "A18"),
+    **dict.fromkeys(("iPhone 16 Pro", "iPhone 16 Pro Max"), "A18 Pro"),
+    "iPhone 17": "A19",
+    **dict.fromkeys(("iPhone 17 Pro", "iPhone 17 Pro Max"), "A19 Pro"),
+}
+
+
+def device_names() -> list[str]:
+    """Return every name that :func:`latency_source` knows, phones first, then chips."""
+    return [*DEVICES, *CHIPS]
+
+
+def chip_of(device: str) -> str:
+    """Return the chip of a phone or chip name, however it is spelled.
+
+    Raises :class:`WalkbenchError` naming the nearest known device.
+    """
+    wanted = _plain(device)
+    for name in device_names():
+        if _plain(name) == wanted:
+            return DEVICES.get(name, name)
+    raise_unknown("device", device, device_names())
+
+
+def latency_source(device: str) -> LatencySource:
+    """Return the source that ships for ``device``: an estimate of its chip.
+
+    Raises :class:`WalkbenchError` naming the nearest known device.
+    """
+    from latency_db.estimate import ChipEstimate  # the model knows the chips, so it comes later
+
+    return ChipEstimate.of(chip_of(device), device)
+
+
+def _plain(name: str) -> str:
+    """Letters and digits only, in lower case: `iphone-15-pro` and `iPhone 15 Pro` are one name."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
