@@ -120,6 +120,12 @@ def _map_stages(spec: UNetSpec, edit: Callable[[Stage], Stage]) -> UNetSpec:
     return spec.replace(stages=tuple(edit(stage) for stage in spec.stages))
 
 
+def _map_attending(spec: UNetSpec, edit: Callable[[Stage], Stage]) -> UNetSpec:
+    """Edit the stages that have transformers; the others keep their neutral values."""
+    stages = (edit(s) if spec.has_transformer(i) else s for i, s in enumerate(spec.stages))
+    return spec.replace(stages=tuple(stages))
+
+
 def _thin(spec: UNetSpec, family: Family) -> UNetSpec:
     """Shallower and narrower; ablations use CLIP-L's 768-wide text and no added conditions."""
     stages = tuple(_stage(c, d, c // HEAD_DIM) for c, d in ((256, 0), (512, 2), (896, 4)))
@@ -151,18 +157,19 @@ def _expanded(spec: UNetSpec, family: Family) -> UNetSpec:
 
 
 def _ffn_3(spec: UNetSpec, family: Family) -> UNetSpec:
-    return _map_stages(spec, lambda stage: dataclasses.replace(stage, ff_ratio=3.0))
+    return _map_attending(spec, lambda stage: dataclasses.replace(stage, ff_ratio=3.0))
 
 
 def _mqa(spec: UNetSpec, family: Family) -> UNetSpec:
-    return _map_stages(spec, lambda stage: dataclasses.replace(stage, kv_heads=1))
+    return _map_attending(spec, lambda stage: dataclasses.replace(stage, kv_heads=1))
 
 
 def _early_condition(spec: UNetSpec, family: Family) -> UNetSpec:
     first, *rest = spec.stages
     site = Site(1, resblock=not family.early_replaces_resblock)
     down = Path((site,) * len(first.down.sites), cross_attention=True)
-    return spec.replace(stages=(dataclasses.replace(first, down=down), *rest))
+    first = dataclasses.replace(first, down=down, ff_ratio=rest[0].ff_ratio, kv_heads=1)
+    return spec.replace(stages=(first, *rest))
 
 
 def _qk_norm_rope(spec: UNetSpec, family: Family) -> UNetSpec:

@@ -8,7 +8,8 @@ trip through JSON. It knows nothing of torch or Optuna. What follows from it liv
 A stage is one resolution level. It has a path of sites on the way down and one on the way up; a
 site is a resblock followed by a stack of ``depth`` transformer layers. Fields that would have no
 effect must keep their neutral value (a path without transformers has no attention, a dense conv has
-no pointwise bias), so that two different specs are always two different networks.
+no pointwise bias), so that different specs are different networks; only the head count of a stage
+without transformers is free, because published configs state it.
 
 >>> from search_space.presets import named_spec
 >>> spec = named_spec("snapgen-t2i")
@@ -172,10 +173,12 @@ class UNetSpec:
     def __post_init__(self) -> None:
         validate(self)
 
-    @property
-    def head_count(self) -> tuple[int, ...]:
-        """Query heads per stage."""
-        return tuple(stage.heads for stage in self.stages)
+    def has_transformer(self, index: int) -> bool:
+        """Whether stage ``index`` has transformer layers: on a path or, if the last, in the mid."""
+        stage = self.stages[index]
+        last = index == len(self.stages) - 1
+        in_mid = last and self.mid is not None and self.mid.depth > 0
+        return in_mid or stage.down.has_transformer or stage.up.has_transformer
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with ``changes``, validated anew."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from search_space.errors import SpecError
 
 if TYPE_CHECKING:
-    from search_space.spec import Conv, Path, Stage, UNetSpec
+    from search_space.spec import Conv, Path, UNetSpec
 
 
 def validate(spec: "UNetSpec") -> None:
@@ -28,8 +28,8 @@ def validate(spec: "UNetSpec") -> None:
         _positive(getattr(spec, name), name)
     if not spec.norm_eps > 0:
         raise SpecError(f"norm_eps is {spec.norm_eps}; a positive number is needed")
-    for i, stage in enumerate(spec.stages):
-        _check_stage(spec, stage, f"stages[{i}]")
+    for i in range(len(spec.stages)):
+        _check_stage(spec, i, f"stages[{i}]")
     _check_mid(spec)
     _check_conditions(spec)
     factor = 2 ** (len(spec.stages) - 1)
@@ -56,7 +56,8 @@ def _divides(groups: int, channels: int, where: str) -> None:
         )
 
 
-def _check_stage(spec: "UNetSpec", stage: "Stage", where: str) -> None:
+def _check_stage(spec: "UNetSpec", index: int, where: str) -> None:
+    stage = spec.stages[index]
     _positive(stage.channels, f"{where}.channels")
     _divides(spec.norm_groups, stage.channels, f"{where}.channels")
     for name in ("heads", "head_dim", "kv_heads", "ff_ratio"):
@@ -70,6 +71,14 @@ def _check_stage(spec: "UNetSpec", stage: "Stage", where: str) -> None:
         raise SpecError(
             f"{where}.head_dim {stage.head_dim} is not a multiple of 4, which rope needs"
         )
+    if not spec.has_transformer(index):
+        neutral = (("kv_heads", stage.heads), ("ff_ratio", 4.0))
+        for name, value in neutral:
+            if getattr(stage, name) != value:
+                raise SpecError(
+                    f"{where}.{name} is {getattr(stage, name)} but the stage has no transformer; "
+                    f"leave it at {value} or add depth"
+                )
     _check_conv(stage.conv, f"{where}.conv")
     for name, path in (("down", stage.down), ("up", stage.up)):
         _check_path(path, f"{where}.{name}")
