@@ -1,0 +1,62 @@
+import json
+import math
+
+import pytest
+
+from proxies.score import Fidelity, Score, difference
+from search_space.errors import WalkbenchError
+
+RUN = Fidelity(steps=10, seconds=1.0, width=16, latent=24, batch=16, seed=0)
+
+
+def test_mean_and_standard_error_are_those_of_the_samples():
+    score = Score.of_losses([1.0, 2.0, 3.0, 4.0], RUN)
+    assert score.value == 2.5
+    assert score.stderr == pytest.approx(math.sqrt(5 / 3) / 2)
+    assert score.n == 4
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_is_a_failed_score_and_worse_than_any(bad):
+    score = Score.of_losses([0.1, bad], RUN)
+    assert not score.ok
+    assert score.value > Score.of_losses([1e9, 1e9], RUN).value
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        Score.of_losses([0.5, 0.25], RUN, buckets=(0.5, 0.25), curve=((5, 0.5, 0.6),), params=7),
+        Score.failure("loss is nan at step 3", RUN, stopped="diverged"),
+    ],
+)
+def test_a_score_survives_json(score):
+    text = json.dumps(score.to_dict(), allow_nan=False)
+    assert Score.from_dict(json.loads(text)) == score
+
+
+def test_paired_differences_ignore_what_both_samples_share():
+    shared = [0.1, 5.0, 0.2, 9.0]
+    a = Score.of_losses([x + 0.01 for x in shared], RUN)
+    b = Score.of_losses(shared, RUN)
+    paired = difference(a, b)
+    assert paired.value == pytest.approx(0.01)
+    assert paired.stderr < 1e-9 < a.stderr
+
+
+def test_scores_of_different_resolutions_do_not_compare():
+    other = Fidelity(steps=10, seconds=1.0, width=16, latent=32, batch=16, seed=0)
+    with pytest.raises(WalkbenchError, match="do not compare"):
+        difference(Score.of_losses([1.0, 2.0], RUN), Score.of_losses([1.0, 2.0], other))
+
+
+def test_a_failed_score_has_no_difference():
+    good = Score.of_losses([1.0, 2.0], RUN)
+    with pytest.raises(WalkbenchError, match="loss is nan"):
+        difference(good, Score.failure("loss is nan", RUN))
+
+
+@pytest.mark.parametrize("data", [{}, {"fidelity": {}}, {"value": 1, "fidelity": {"steps": 1}}])
+def test_what_is_not_a_score_is_named_so(data):
+    with pytest.raises(WalkbenchError, match="not a score"):
+        Score.from_dict(data)
