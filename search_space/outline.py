@@ -1,8 +1,9 @@
 """`Outline`: a spec seen from far enough away that a search can move it.
 
-A search does not edit single sites. It sees a stage as a width, a number of sites, a depth and switches
-for each direction, and the network as a few stages plus what they share. :func:`outline` reads that
-view from a spec, :func:`to_spec` writes it back; specs with uneven sites inside a path have no outline.
+A search does not edit single sites. It sees a stage as a width, a number of sites, a depth and
+switches for each direction, and the network as a few stages plus what they share. :func:`outline`
+reads that view from a spec, :func:`to_spec` writes it back; specs with uneven sites inside a path
+have no outline.
 
 >>> from search_space.presets import named_spec
 >>> view = outline(named_spec("F/mqa"))
@@ -199,7 +200,7 @@ def _stage(network: Outline, index: int) -> Stage:
     if view.channels % head_dim:
         raise NoOutline(f"{view.channels} channels are not a multiple of head_dim {head_dim}")
     heads = view.channels // head_dim
-    attends = network.has_transformer(index)
+    attends, separable = network.has_transformer(index), view.conv == "separable"
     return Stage(
         channels=view.channels,
         heads=heads,
@@ -212,8 +213,8 @@ def _stage(network: Outline, index: int) -> Stage:
             view.conv,
             view.expansion,
             view.base,
-            view.biases in ("depthwise", "both"),
-            view.biases in ("pointwise", "both"),
+            separable and view.biases in ("depthwise", "both"),
+            separable and view.biases in ("pointwise", "both"),
         ),
     )
 
@@ -221,6 +222,4 @@ def _stage(network: Outline, index: int) -> Stage:
 def _path(view: PathOutline) -> Path:
     has = view.depth > 0
     site = Site(view.depth, view.resblocks or not has)
-    return Path(
-        (site,) * view.sites, has and view.self_attention, has and view.cross_attention
-    )
+    return Path((site,) * view.sites, has and view.self_attention, has and view.cross_attention)
