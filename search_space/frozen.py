@@ -30,9 +30,9 @@ def _hash_once(names: tuple[str, ...]) -> Callable[[Any], int]:
     return cached_hash
 
 
-def _state_without_hash(self: Any) -> dict[str, Any]:
-    """Pickle without the cached hash: string hashes differ between processes."""
-    return {k: v for k, v in self.__dict__.items() if k != "_hash"}
+def _state_without_cache(self: Any) -> dict[str, Any]:
+    """Pickle the fields alone: string hashes differ between processes, plans are soon made again."""
+    return {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
 
 
 @dataclass_transform(frozen_default=True)
@@ -40,5 +40,5 @@ def frozen(cls: type[T]) -> type[T]:
     """Return ``cls`` as a frozen dataclass whose hash is computed once per instance."""
     made: Any = dataclasses.dataclass(frozen=True)(cls)
     made.__hash__ = _hash_once(tuple(field.name for field in dataclasses.fields(made)))
-    made.__getstate__ = _state_without_hash
+    made.__getstate__ = _state_without_cache
     return cast(type[T], made)

@@ -100,7 +100,17 @@ class _Shared:
 
 
 def plan(spec: UNetSpec) -> Plan:
-    """Return the blocks of ``spec`` in forward order."""
+    """Return the blocks of ``spec`` in forward order.
+
+    Validation has already planned every spec that exists, so the plan is kept on the spec.
+    """
+    cached: Plan | None = spec.__dict__.get("_plan")
+    if cached is None:
+        cached = spec.__dict__["_plan"] = _plan(spec)
+    return cached
+
+
+def _plan(spec: UNetSpec) -> Plan:
     shared = _Shared(
         spec.time_width,
         spec.context,
