@@ -73,8 +73,8 @@ _ELEMENTWISE = frozenset(_ELEMENTWISE_NAMES.split())
 _FREE_NAMES = """
     arange empty empty_like empty_strided new_empty new_zeros new_ones new_full zeros zeros_like
     ones ones_like full full_like scalar_tensor lift_fresh lift detach alias view _unsafe_view
-    reshape _reshape_alias as_strided as_strided_ expand permute transpose t squeeze unsqueeze select slice
-    split split_with_sizes chunk unbind unfold diagonal linspace eye tril_indices
+    reshape _reshape_alias as_strided as_strided_ expand permute transpose t squeeze unsqueeze
+    select slice split split_with_sizes chunk unbind unfold diagonal linspace eye tril_indices
 """
 _FREE = frozenset(_FREE_NAMES.split())
 
