@@ -176,6 +176,10 @@ def _qk_norm_rope(spec: UNetSpec, family: Family) -> UNetSpec:
     return spec.replace(qk_norm="rms", rope=True)
 
 
+def _text_to_image(spec: UNetSpec, family: Family) -> UNetSpec:
+    return spec.replace(context=Context(T2I_CONTEXT, 77))
+
+
 WALK: tuple[WalkStep, ...] = (
     WalkStep("sdxl", "SDXL's UNet", lambda spec, family: spec),
     WalkStep("thin", "depth 0/2/10 to 0/2/4, channels 320/640/1280 to 256/512/896", _thin),
@@ -190,6 +194,7 @@ WALK: tuple[WalkStep, ...] = (
         "early-condition", "cross-attention + FFN in the first stage's down path", _early_condition
     ),
     WalkStep("qk-norm-rope", "RMSNorm on queries and keys, rotary positions", _qk_norm_rope),
+    WalkStep("snapgen", "the text-to-image model: Gemma-2-2b's text, 2304 wide", _text_to_image),
 )
 
 
@@ -210,14 +215,14 @@ def walk_spec(family: Family, step: str) -> UNetSpec:
 @lru_cache(maxsize=1)
 def all_named() -> dict[str, UNetSpec]:
     """Return every named spec by name; a walk step is ``M/step`` or ``F/step``."""
-    final = walk_spec(FAMILIES["F"], "qk-norm-rope")
+    walk = walk_specs(FAMILIES["F"])
     named = {
         "sdxl": _sdxl(),
         "sd15": _sd((8, 8, 8, 8), 768),
         "sd21": _sd((5, 10, 20, 20), 1024),
         "dreamlite": _dreamlite(),
-        "snapgen-imagenet": final,
-        "snapgen-t2i": final.replace(context=Context(T2I_CONTEXT, 77)),
+        "snapgen-imagenet": walk["qk-norm-rope"],
+        "snapgen-t2i": walk["snapgen"],
     }
     for family in FAMILIES.values():
         for step, spec in walk_specs(family).items():

@@ -53,7 +53,7 @@ class Column:
     key: str
     heading: str
     write: Callable[[Any], str] = str
-    right: bool = False
+    right: bool = False  # numbers
 
 
 def emit(
@@ -129,7 +129,9 @@ def _console() -> Console:
 def _print_rows(rows: Sequence[Row], columns: Sequence[Column], title: str | None) -> None:
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column.heading, justify="right" if column.right else "left")
+        keep = column.right or column is columns[0]  # numbers and names stay on one line
+        justify = "right" if column.right else "left"
+        table.add_column(column.heading, justify=justify, no_wrap=keep)
     for row in rows:
         table.add_row(*(column.write(row.get(column.key)) for column in columns))
     _console().print(table)

@@ -1,0 +1,140 @@
+"""`walkbench walk`: the design walk with every published figure beside ours.
+
+>>> from studies.cli.main import app
+>>> from typer.testing import CliRunner
+>>> out = CliRunner().invoke(app, ["walk", "--family", "M", "--format", "csv"]).stdout
+>>> out.splitlines()[0].split(",")[:4]
+['family', 'step', 'change', 'against']
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from studies.cli.output import (
+    Column,
+    Format,
+    FormatOption,
+    decimals,
+    emit,
+    err,
+    giga,
+    millions,
+    percent,
+)
+
+
+class FamilyOption(StrEnum):
+    """What ``--family`` takes."""
+
+    M = "M"
+    F = "F"
+    both = "both"
+
+
+def walk(
+    family: Annotated[
+        FamilyOption,
+        typer.Option(help="M reproduces the published percentages, F the published totals."),
+    ] = FamilyOption.both,
+    device: Annotated[
+        str, typer.Option(help="Phone or chip of the latency, such as 'iPhone 15 Pro'.")
+    ] = "iPhone 15 Pro",
+    html: Annotated[
+        Path | None, typer.Option(help="Also write the walk as an interactive plot.")
+    ] = None,
+    format: FormatOption = Format.table,
+) -> None:
+    """Show the design walk from SDXL to SnapGen: our figures, and the published ones beside."""
+    from studies.walk import walk_rows
+
+    rows = walk_rows(family.value, device)
+    if html is not None:
+        _write_html(rows, html)
+    if format is not Format.table:
+        emit(rows, format)
+        return
+    for name in dict.fromkeys(row["family"] for row in rows):
+        own = [_flat(row) for row in rows if row["family"] == name]
+        emit(own, format, _columns(device), f"Family {name}: the walk from SDXL to SnapGen")
+    _legend(device)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """One table row: published figures become text with their confidence word."""
+    published = row["published"] or {}
+    flat = dict(row)
+    for field in ("params", "macs", "latency"):
+        flat[f"{field}_published"] = _published(published, field)
+    flat["fid_published"] = _plain(published.get("fid"), "g") or _note(published)
+    flat["latency"] = (
+        f"{row['latency_ms']:,.0f} ({row['latency_low_ms']:,.0f}–{row['latency_high_ms']:,.0f})"
+    )
+    return flat
+
+
+def _published(published: dict[str, Any], field: str) -> str:
+    if f"{field}_delta" in published:
+        figure = published[f"{field}_delta"]
+        value = f"{100 * figure['value']:+.0f} %".replace("-", "−")
+        return f"{value} {figure['confidence']}"
+    if field in published:
+        figure = published[field]
+        value, unit = (1e9, "G") if field == "macs" else (1e6, "M")
+        return f"{figure['value'] / value:,.0f} {unit} {figure['confidence']}"
+    if f"{field}_ms" in published:
+        figure = published[f"{field}_ms"]
+        return f"{figure['value']} ms {figure['confidence']}, {figure['device']}"
+    return "not published"
+
+
+def _plain(figure: dict[str, Any] | None, form: str) -> str:
+    return f"{figure['value']:{form}} {figure['confidence']}" if figure else ""
+
+
+def _note(published: dict[str, Any]) -> str:
+    note = published.get("note", {}).get("value", "")
+    return note if note.startswith("FID") else "not published"
+
+
+def _columns(device: str) -> list[Column]:
+    return [
+        Column("step", "step"),
+        Column("params", "params", millions, right=True),
+        Column("params_delta", "Δ", percent, right=True),
+        Column("params_published", "published"),
+        Column("macs", "MACs", giga, right=True),
+        Column("macs_delta", "Δ", percent, right=True),
+        Column("macs_published", "published"),
+        Column("latency", "est. ms (80 %)", right=True),
+        Column("latency_delta", "Δ", percent, right=True),
+        Column("latency_published", "published"),
+        Column("fid_published", "FID published"),
+    ]
+
+
+def _legend(device: str) -> None:
+    err.print(
+        f"Params and MACs are exact (128×128 latent, 77 tokens). Milliseconds are estimates for "
+        f"{device} with an 80 % interval, never measurements.\n"
+        "Δ is against the step before; expanded-separable is against no-high-res-sa, as published. "
+        "Published: SnapGen, arXiv 2412.09619;\nits latencies are of an iPhone 15 Pro. "
+        "The two families are reconstructions; neither is the paper's own table.",
+        style="dim",
+        soft_wrap=True,
+    )
+
+
+def _write_html(rows: list[dict[str, Any]], path: Path) -> None:
+    from studies.figures.page import write_page
+    from studies.figures.walk import walk_figure
+
+    write_page(path, "The design walk from SDXL to SnapGen", [walk_figure(rows)])
+    err.print(f"wrote {path}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(walk)

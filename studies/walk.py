@@ -1,0 +1,97 @@
+"""The design walk from SDXL to SnapGen, ours beside what is published.
+
+Each step is priced exactly and its latency estimated; every change against an earlier step stands
+beside the published one with its confidence word. What the paper does not print stays empty: nothing
+here is filled in from somewhere else.
+
+>>> rows = walk_rows("M", device=None)
+>>> row = next(row for row in rows if row["step"] == "ffn-3")
+>>> round(row["params_delta"], 3), row["published"]["params_delta"]["value"]
+(-0.124, -0.12)
+"""
+
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from latency_db.devices import latency_source
+from search_space.cost import cost
+from search_space.errors import raise_unknown
+from search_space.presets import FAMILIES, WALK, walk_specs
+
+WALK_DEVICE = "iPhone 15 Pro"  # the phone of the walk's published latencies
+DELTAS = ("params", "macs", "latency_ms")
+
+FamilyChoice = Literal["M", "F", "both"]
+
+
+@lru_cache(maxsize=1)
+def published_walk() -> dict[str, dict[str, Any]]:
+    """Return what is published of each step: figure → value, confidence, source."""
+    text = (files("studies") / "published_walk.toml").read_text("utf-8")
+    data = tomllib.loads(text)
+    paper, device = data.pop("paper"), data.pop("latency_device")
+    for step in data.values():
+        for key, figure in step.items():
+            if key != "against":
+                figure.setdefault("source", paper)
+            if key == "latency_delta":
+                figure.setdefault("device", device)
+    return data
+
+
+def walk_rows(
+    family: FamilyChoice = "both", device: str | None = WALK_DEVICE
+) -> list[dict[str, Any]]:
+    """Return one row per step of the walk in ``family``.
+
+    A row holds family, step, change, against, digest, params, macs, latency_ms with its 80 % interval
+    and source, the deltas of the three against the step named in ``against`` (fractions; None for
+    the first), and ``published``: an object of figures, or None where nothing is published. Latency
+    fields are None with ``device=None``. Raises :class:`WalkbenchError` for an unknown family or
+    device.
+    """
+    if family != "both" and family not in FAMILIES:
+        raise_unknown("family", family, [*FAMILIES, "both"])
+    chosen = FAMILIES if family == "both" else {family: FAMILIES[family]}
+    return [row for name in chosen for row in _family_rows(name, device)]
+
+
+def _family_rows(family: str, device: str | None) -> list[dict[str, Any]]:
+    source = latency_source(device) if device is not None else None
+    rows: dict[str, dict[str, Any]] = {}
+    changes = {step.name: step.change for step in WALK}
+    for step, spec in walk_specs(FAMILIES[family]).items():
+        published = dict(published_walk()[step])
+        against = published.pop("against", None)
+        priced = cost(spec)
+        latency = source.predict(spec) if source is not None else None
+        row: dict[str, Any] = {
+            "family": family,
+            "step": step,
+            "change": changes[step],
+            "against": against,
+            "digest": spec.digest(),
+            "params": priced.params,
+            "macs": priced.macs,
+            "latency_ms": latency and latency.ms,
+            "latency_low_ms": latency and latency.low,
+            "latency_high_ms": latency and latency.high,
+            "latency_source": latency and latency.source,
+            "device": device,
+        }
+        before = rows.get(against) if against else None
+        for field in DELTAS:
+            row[_delta_name(field)] = _delta(row[field], before and before[field])
+        row["published"] = published or None
+        rows[step] = row
+    return list(rows.values())
+
+
+def _delta_name(field: str) -> str:
+    return f"{field.removesuffix('_ms')}_delta"
+
+
+def _delta(value: float | None, before: float | None) -> float | None:
+    return None if value is None or before is None else value / before - 1
