@@ -1,8 +1,8 @@
 """The design walk from SDXL to SnapGen, ours beside what is published.
 
 Each step is priced exactly and its latency estimated; every change against an earlier step stands
-beside the published one with its confidence word. What the paper does not print stays empty: nothing
-here is filled in from somewhere else.
+beside the published one with its confidence word. What the paper does not print stays empty:
+nothing here is filled in from somewhere else.
 
 >>> rows = walk_rows("M", device=None)
 >>> row = next(row for row in rows if row["step"] == "ffn-3")

@@ -17,7 +17,6 @@ from studies.cli.output import (
     Column,
     Format,
     FormatOption,
-    decimals,
     emit,
     err,
     giga,

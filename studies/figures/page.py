@@ -41,8 +41,8 @@ def write_page(path: Path, title: str, parts: Sequence[go.Figure | str]) -> None
             body.append(part.to_html(full_html=False, include_plotlyjs=script))
             script = False
     text = (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n"
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n"
         + "\n".join(body)
         + "\n</body></html>\n"
     )

@@ -1,8 +1,8 @@
 """One look for all figures, and one sign for each sort of number.
 
 Exact, measured, estimated and published values must be told apart at a glance on every page: exact
-and measured are filled, an estimate is hollow-lined with its interval, a published figure is an open
-diamond.
+and measured are filled, an estimate is a hollow circle with its interval, a published figure is an
+open diamond.
 
 >>> MARK["published"]["symbol"]
 'diamond-open'
