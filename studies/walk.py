@@ -46,11 +46,11 @@ def walk_rows(
 ) -> list[dict[str, Any]]:
     """Return one row per step of the walk in ``family``.
 
-    A row holds family, step, change, against, digest, params, macs, latency_ms with its 80 % interval
-    and source, the deltas of the three against the step named in ``against`` (fractions; None for
-    the first), and ``published``: an object of figures, or None where nothing is published. Latency
-    fields are None with ``device=None``. Raises :class:`WalkbenchError` for an unknown family or
-    device.
+    A row holds family, step, change, against, digest, params, macs, latency_ms with its 80 %
+    interval and source, the deltas of the three against the step named in ``against`` (fractions;
+    None for the first), and ``published``: an object of figures, or None where nothing is
+    published. Latency fields are None with ``device=None``. Raises :class:`WalkbenchError` for an
+    unknown family or device.
     """
     if family != "both" and family not in FAMILIES:
         raise_unknown("family", family, [*FAMILIES, "both"])
@@ -83,7 +83,7 @@ def _family_rows(family: str, device: str | None) -> list[dict[str, Any]]:
         }
         before = rows.get(against) if against else None
         for field in DELTAS:
-            row[_delta_name(field)] = _delta(row[field], before and before[field])
+            row[_delta_name(field)] = _delta(row[field], before[field] if before else None)
         row["published"] = published or None
         rows[step] = row
     return list(rows.values())

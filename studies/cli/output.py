@@ -130,8 +130,7 @@ def _print_rows(rows: Sequence[Row], columns: Sequence[Column], title: str | Non
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
         keep = column.right or column is columns[0]  # numbers and names stay on one line
-        justify = "right" if column.right else "left"
-        table.add_column(column.heading, justify=justify, no_wrap=keep)
+        table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=keep)
     for row in rows:
         table.add_row(*(column.write(row.get(column.key)) for column in columns))
     _console().print(table)

@@ -81,8 +81,8 @@ def _published(published: dict[str, Any], field: str) -> str:
         return f"{value} {figure['confidence']}"
     if field in published:
         figure = published[field]
-        value, unit = (1e9, "G") if field == "macs" else (1e6, "M")
-        return f"{figure['value'] / value:,.0f} {unit} {figure['confidence']}"
+        unit, letter = (1e9, "G") if field == "macs" else (1e6, "M")
+        return f"{figure['value'] / unit:,.0f} {letter} {figure['confidence']}"
     if f"{field}_ms" in published:
         figure = published[f"{field}_ms"]
         return f"{figure['value']} ms {figure['confidence']}, {figure['device']}"
