@@ -1,0 +1,138 @@
+import itertools
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studies import pareto
+
+OBJECTIVES = ("proxy_loss", "latency_ms")
+GRID = st.integers(1, 6).map(float)  # a coarse grid, so that ties and duplicates occur
+
+
+def make_row(trial, values, feasible=True, state="COMPLETE", **more):
+    names = pareto.OBJECTIVES[: len(values)]
+    done = dict(zip(names, values, strict=True)) if state == "COMPLETE" else {}
+    return {"trial": trial, "state": state, "feasible": feasible, "values": done, **more}
+
+
+def points(dimension):
+    return st.lists(st.tuples(*[GRID] * dimension), min_size=1, max_size=25)
+
+
+@given(st.lists(st.tuples(GRID, GRID, st.booleans()), max_size=25))
+@settings(max_examples=60, deadline=None)
+def test_front_is_the_one_that_optuna_finds_where_all_constraints_are_set(trials):
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    rows = []
+    for number, (loss, ms, ok) in enumerate(trials):
+        trial = study.ask()
+        trial.set_constraint("latency_ms", -0.1 if ok else 0.1)
+        study.tell(trial, [loss, ms])
+        rows.append(make_row(number, (loss, ms), ok))
+    ours = {row["trial"] for row in pareto.front(rows, OBJECTIVES)}
+    assert ours == {t.number for t in study.best_trials}
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3, 4])
+def test_nothing_on_a_front_is_dominated_and_everything_off_it_is(dimension):
+    @given(points(dimension))
+    @settings(max_examples=40, deadline=None)
+    def check(placed):
+        names = pareto.OBJECTIVES[:dimension]
+        rows = [make_row(i, p) for i, p in enumerate(placed)]
+        kept = {row["trial"] for row in pareto.front(rows, names)}
+        for i, p in enumerate(placed):
+            assert (i in kept) != any(pareto.dominates(q, p) for q in placed)
+
+    check()
+
+
+@given(st.integers(1, 4).flatmap(points))
+@settings(max_examples=60, deadline=None)
+def test_hypervolume_is_the_number_of_grid_cells_dominated(placed):
+    dimension = len(placed[0])
+    cells = itertools.product(range(1, 7), repeat=dimension)
+    covered = sum(
+        any(all(x <= c for x, c in zip(p, cell, strict=True)) for p in placed) for cell in cells
+    )
+    assert pareto.hypervolume(placed, (7.0,) * dimension) == pytest.approx(covered)
+
+
+@given(points(3), st.tuples(GRID, GRID, GRID))
+@settings(max_examples=40, deadline=None)
+def test_hypervolume_never_shrinks_and_grows_only_by_points_no_other_dominates(placed, extra):
+    reference = (6.5, 6.5, 6.5)
+    before = pareto.hypervolume(placed, reference)
+    after = pareto.hypervolume([*placed, extra], reference)
+    covered = extra in placed or any(pareto.dominates(p, extra) for p in placed)
+    assert after == pytest.approx(before) if covered else after > before
+
+
+def test_points_outside_the_reference_add_nothing():
+    assert pareto.hypervolume([(3.0, 1.0), (1.0, 3.0)], (2.0, 2.0)) == 0
+    assert pareto.hypervolume([], (2.0, 2.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("constraints", "expected"),
+    [
+        ({"latency_ms": -0.2, "params": 0.0}, True),
+        ({"latency_ms": -0.2, "params": 0.01}, False),
+        ({"params": 0.01}, False),
+        ({"params": -0.01}, None),
+        ({}, None),
+    ],
+)
+def test_a_budget_that_was_never_checked_is_not_a_budget_that_was_kept(constraints, expected):
+    assert pareto.feasible(constraints, ("latency_ms", "params")) is expected
+
+
+def test_a_study_without_budgets_finds_everything_feasible():
+    assert pareto.feasible({}, ()) is True
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        make_row(1, (0.0, 0.0), feasible=False),
+        make_row(1, (0.0, 0.0), feasible=None),
+        make_row(1, (0.0, 0.0), state="PRUNED"),
+        make_row(1, (0.0, 0.0), state="FAIL"),
+        make_row(1, (0.0,)),
+    ],
+)
+def test_only_complete_feasible_rows_with_every_objective_stand_on_a_front(bad):
+    rows = [make_row(0, (1.0, 1.0)), bad]
+    assert [row["trial"] for row in pareto.front(rows, OBJECTIVES)] == [0]
+
+
+def test_metrics_outside_the_objectives_come_from_what_the_trial_stored():
+    row = make_row(
+        0,
+        (0.3,),
+        cost={"params": 10, "macs": 20},
+        latency={"ms": 5.0},
+        score={"value": 0.9},
+    )
+    assert [pareto.metric(row, name) for name in pareto.OBJECTIVES] == [0.3, 5.0, 10.0, 20.0]
+    assert pareto.metric(make_row(1, (), state="FAIL", score=None), "proxy_loss") is None
+
+
+def test_a_value_at_its_budget_keeps_it():
+    assert pareto.violation(300.0, 300.0) <= 0 < pareto.violation(300.1, 300.0)
+
+
+def test_history_of_the_hypervolume_never_falls_and_ends_at_the_whole():
+    rows = [make_row(i, p) for i, p in enumerate([(3.0, 3.0), (1.0, 4.0), (2.0, 2.0)])]
+    history = pareto.hypervolume_history(rows, OBJECTIVES)
+    assert history == sorted(history)
+    whole = [pareto.point(row, OBJECTIVES) for row in rows]
+    assert history[-1] == pareto.hypervolume(whole, pareto.reference_point(rows, OBJECTIVES))
+    assert pareto.hypervolume_history([], OBJECTIVES) == []
+
+
+def test_of_equal_designs_the_first_is_kept():
+    rows = [{"digest": "a", "trial": 0}, {"digest": "b", "trial": 1}, {"digest": "a", "trial": 2}]
+    assert [row["trial"] for row in pareto.distinct(rows)] == [0, 1]
