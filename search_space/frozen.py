@@ -31,7 +31,7 @@ def _hash_once(names: tuple[str, ...]) -> Callable[[Any], int]:
 
 
 def _state_without_cache(self: Any) -> dict[str, Any]:
-    """Pickle the fields alone: string hashes differ between processes, plans are soon made again."""
+    """Pickle the fields alone: string hashes differ between processes, and plans are cheap."""
     return {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
 
 
