@@ -1,0 +1,50 @@
+"""Draw designs from a space at random: each axis uniform, the same designs for the same seed.
+
+>>> from search_space.space import SearchSpace
+>>> first, second = draw(SearchSpace.load("snapgen"), 2, seed=0)
+>>> first != second, draw(SearchSpace.load("snapgen"), 1, seed=0) == [first]
+(True, True)
+"""
+
+import random
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from search_space.space import SearchSpace
+from search_space.spec import UNetSpec
+
+V = TypeVar("V")
+
+
+@dataclass
+class RandomValues:
+    """A trial that answers at random and remembers its answers in ``params``."""
+
+    random: random.Random
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        """Return a uniform integer of ``low … high`` in steps."""
+        return self._keep(name, self.random.randrange(low, high + 1, step))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None
+    ) -> float:
+        """Return a uniform float of ``low … high``, in steps when given."""
+        if step is None:
+            return self._keep(name, self.random.uniform(low, high))
+        return self._keep(name, low + step * self.random.randint(0, round((high - low) / step)))
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """Return one of ``choices``."""
+        return self._keep(name, self.random.choice(list(choices)))
+
+    def _keep(self, name: str, value: V) -> V:
+        self.params[name] = value
+        return value
+
+
+def draw(space: SearchSpace, number: int, seed: int) -> list[UNetSpec]:
+    """Return ``number`` designs of ``space``; a longer list begins with a shorter one's designs."""
+    source = random.Random(seed)
+    return [space.suggest(RandomValues(source)) for _ in range(number)]
