@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Literal, get_args, get_type_hints
 from search_space.errors import SpecError, WalkbenchError
 from search_space.frozen import frozen
 from search_space.spec import Activation, Conv, QKNorm, WithoutSelfAttention
+from search_space.validate import LARGEST
 
 
 @frozen
@@ -130,6 +131,11 @@ class ResBlock(Block):
     norm: Norm
 
     def __post_init__(self) -> None:
+        if not 0 < self.hidden <= LARGEST:
+            raise SpecError(
+                f"conv.expansion {self.conv.expansion} gives a hidden width of {self.hidden}; "
+                f"1 to {LARGEST} are allowed"
+            )
         self.norm.check(self.in_channels + self.skip, "the resblock input (with skip)")
         self.norm.check(self.hidden, "the resblock's hidden width")
 

@@ -44,6 +44,13 @@ WithoutSelfAttention = Literal["skip", "norm"]
 FORMAT = 1  # bumped when a field changes meaning
 
 
+def _make_float(self: Any, field: str) -> None:
+    """Keep a float field a float: 3 and 3.0 are equal, and must have one digest too."""
+    value = getattr(self, field)
+    if type(value) is int:
+        object.__setattr__(self, field, float(value))
+
+
 @frozen
 class Conv:
     """The 3×3 convolutions of a resblock.
@@ -57,6 +64,9 @@ class Conv:
     base: ConvBase = "out"
     depthwise_bias: bool = False
     pointwise_bias: bool = False
+
+    def __post_init__(self) -> None:
+        _make_float(self, "expansion")
 
     def hidden(self, in_channels: int, out_channels: int) -> int:
         """Channels between a block's two convolutions, given what goes in and comes out."""
@@ -98,6 +108,9 @@ class Stage:
     kv_heads: int
     ff_ratio: float = 4.0
     conv: Conv = Conv()
+
+    def __post_init__(self) -> None:
+        _make_float(self, "ff_ratio")
 
 
 @frozen
@@ -171,6 +184,7 @@ class UNetSpec:
     latent_size: int = 128
 
     def __post_init__(self) -> None:
+        _make_float(self, "norm_eps")
         validate(self)
 
     def has_transformer(self, index: int) -> bool:
@@ -211,6 +225,10 @@ class UNetSpec:
         except json.JSONDecodeError as error:
             raise SpecError(
                 f"spec is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+            ) from None
+        except RecursionError:
+            raise SpecError(
+                "spec is not JSON: it is nested too deeply; a spec has four levels"
             ) from None
         return cls.from_dict(data)
 

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from search_space.spec import Conv, Path, UNetSpec
 
 
+# No network comes near it, and no product of sizes below it overflows torch's 64-bit counts.
+LARGEST = 1 << 16
+_POSITIVE = ("time_width", "norm_groups", "norm_eps", "in_channels", "out_channels", "latent_size")
+
+
 def validate(spec: "UNetSpec") -> None:
     """Raise :class:`SpecError` for the first rule that ``spec`` breaks."""
     if not spec.stages:
         raise SpecError("stages is empty; a UNet needs at least one stage")
-    for name in ("time_width", "norm_groups", "in_channels", "out_channels", "latent_size"):
+    for name in _POSITIVE:
         _positive(getattr(spec, name), name)
-    if not spec.norm_eps > 0:
-        raise SpecError(f"norm_eps is {spec.norm_eps}; a positive number is needed")
     for i in range(len(spec.stages)):
         _check_stage(spec, i, f"stages[{i}]")
     _check_mid(spec)
@@ -44,8 +47,20 @@ def validate(spec: "UNetSpec") -> None:
 
 
 def _positive(value: float, where: str) -> None:
-    if value <= 0:
+    if not value > 0:  # not a number is not positive either
         raise SpecError(f"{where} is {value}; a positive number is needed")
+    _not_huge(value, where)
+
+
+def _not_negative(value: int, where: str) -> None:
+    if value < 0:
+        raise SpecError(f"{where} is {value}; 0 or more is needed")
+    _not_huge(value, where)
+
+
+def _not_huge(value: float, where: str) -> None:
+    if value > LARGEST:
+        raise SpecError(f"{where} is {value}; at most {LARGEST} is allowed")
 
 
 def _divides(groups: int, channels: int, where: str) -> None:
@@ -66,6 +81,13 @@ def _check_stage(spec: "UNetSpec", index: int, where: str) -> None:
         raise SpecError(
             f"{where}.kv_heads {stage.kv_heads} does not divide heads {stage.heads}; "
             f"use 1 (multi-query), {stage.heads} (multi-head) or a divisor"
+        )
+    inner = stage.heads * stage.head_dim
+    _not_huge(inner, f"{where}.heads × head_dim")
+    if not inner * stage.ff_ratio >= 1:
+        raise SpecError(
+            f"{where}.ff_ratio {stage.ff_ratio} of width {inner} leaves no hidden width; "
+            f"use {1 / inner:.2g} or more"
         )
     if spec.rope and stage.head_dim % 4:
         raise SpecError(
@@ -96,8 +118,7 @@ def _check_path(path: "Path", where: str) -> None:
     if not path.sites:
         raise SpecError(f"{where}.sites is empty; a path needs at least one site")
     for i, site in enumerate(path.sites):
-        if site.depth < 0:
-            raise SpecError(f"{where}.sites[{i}].depth is {site.depth}; 0 or more is needed")
+        _not_negative(site.depth, f"{where}.sites[{i}].depth")
         if not site.resblock and site.depth == 0:
             raise SpecError(f"{where}.sites[{i}] has neither resblock nor transformer; give it one")
     _check_attention(path.has_transformer, path.self_attention, path.cross_attention, where)
@@ -115,12 +136,10 @@ def _check_mid(spec: "UNetSpec") -> None:
     mid = spec.mid
     if mid is None:
         return
-    if mid.depth < 0:
-        raise SpecError(f"mid.depth is {mid.depth}; 0 or more is needed")
-    if mid.resblocks < 0 or (mid.resblocks == 0 and mid.depth == 0):
-        raise SpecError(
-            f"mid has {mid.resblocks} resblocks and depth {mid.depth}; use null for no mid"
-        )
+    _not_negative(mid.depth, "mid.depth")
+    _not_negative(mid.resblocks, "mid.resblocks")
+    if mid.resblocks == 0 and mid.depth == 0:
+        raise SpecError("mid has 0 resblocks and depth 0; use null for no mid, or give it one")
     _check_attention(mid.depth > 0, mid.self_attention, mid.cross_attention, "mid")
 
 
@@ -136,10 +155,8 @@ def _check_conditions(spec: "UNetSpec") -> None:
     if context.projection != "none":
         _positive(context.input_width, "context.input_width")
     for name in ("pooled_width", "size_ids", "classes"):
-        if getattr(conditions, name) < 0:
-            raise SpecError(
-                f"conditions.{name} is {getattr(conditions, name)}; 0 or more is needed"
-            )
+        _not_negative(getattr(conditions, name), f"conditions.{name}")
+    _not_huge(conditions.size_width, "conditions.size_width")
     if conditions.size_width <= 0 or conditions.size_width % 2:
         raise SpecError(
             f"conditions.size_width is {conditions.size_width}; an even positive number is needed"
