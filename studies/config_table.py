@@ -1,0 +1,76 @@
+"""One table of a TOML config, read strictly: types, ranges, and no key that nobody asked for.
+
+>>> table = ConfigTable("my.toml", "study", {"trials": 0})
+>>> table.whole("trials", least=1)
+Traceback (most recent call last):
+    ...
+search_space.errors.WalkbenchError: my.toml: [study] trials is 0; an integer of 1 or more is needed
+"""
+
+import math
+from typing import Any
+
+from search_space.errors import WalkbenchError
+
+REQUIRED: Any = object()
+
+
+class ConfigTable:
+    """One table of the config: every read checks type and range; :meth:`done` finds strangers."""
+
+    def __init__(self, where: str, name: str, data: Any) -> None:
+        if not isinstance(data, dict):
+            raise WalkbenchError(f"{where}: {name} is {data!r}; a table [{name}] is needed")
+        self.where, self.name, self.data = where, name, data
+        self.known: list[str] = []
+
+    def take(self, key: str, default: Any = REQUIRED) -> Any:
+        """Return the value as it stands; raises when it is missing and has no default."""
+        self.known.append(key)
+        if key not in self.data and default is REQUIRED:
+            raise WalkbenchError(f"{self.where}: [{self.name}] {key} is missing")
+        return self.data.get(key, default)
+
+    def bad(self, key: str, needed: str) -> WalkbenchError:
+        """Return the error that says what ``key`` is and what is needed instead."""
+        value = self.data.get(key)
+        return WalkbenchError(f"{self.where}: [{self.name}] {key} is {value!r}; {needed} is needed")
+
+    def text(self, key: str, default: Any = REQUIRED) -> Any:
+        """Return text that is not empty."""
+        value = self.take(key, default)
+        if key in self.data and (not isinstance(value, str) or not value.strip()):
+            raise self.bad(key, "some text")
+        return value
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str) -> str:
+        """Return one of ``allowed``."""
+        value = self.text(key, default)
+        if value not in allowed:
+            raise self.bad(key, f"one of {', '.join(allowed)}")
+        return str(value)
+
+    def whole(self, key: str, default: Any = REQUIRED, *, least: int) -> Any:
+        """Return an integer of at least ``least``."""
+        value = self.take(key, default)
+        if key in self.data and (type(value) is not int or value < least):
+            raise self.bad(key, f"an integer of {least} or more")
+        return value
+
+    def positive(self, key: str, default: Any = REQUIRED) -> Any:
+        """Return a positive finite number as a float."""
+        value = self.take(key, default)
+        if key not in self.data:
+            return value
+        if type(value) not in (int, float) or not 0 < value < math.inf:
+            raise self.bad(key, "a positive number")
+        return float(value)
+
+    def done(self) -> None:
+        """Raise for keys that nobody read."""
+        unknown = sorted(set(self.data) - set(self.known))
+        if unknown:
+            raise WalkbenchError(
+                f"{self.where}: [{self.name}] has no key {unknown[0]!r}; "
+                f"it has {', '.join(self.known)}"
+            )
