@@ -13,6 +13,7 @@ True
 """
 
 import dataclasses
+import math
 from functools import cache
 from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
@@ -262,15 +263,21 @@ def _text(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return str(int(value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def parse_key(key: str) -> Block:
     """Read a block from its key; raises :class:`WalkbenchError` naming the word that is wrong."""
-    kind, *words = key.split()
+    kind, *words = key.split() or [""]
+    if not kind:
+        raise WalkbenchError("block key is empty; it begins with a kind such as conv_in")
     if kind not in KINDS:
         raise WalkbenchError(f"block key {key!r}: kind {kind!r} is not one of {', '.join(KINDS)}")
     pairs = dict(word.partition("=")[::2] for word in words)
+    if len(pairs) < len(words):
+        names = [word.partition("=")[0] for word in words]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise WalkbenchError(f"block key {key!r} says {twice} twice")
     try:
         block = _parse(KINDS[kind], pairs, "")
     except KeyError as missing:
@@ -300,11 +307,27 @@ def _parse(cls: Any, pairs: dict[str, str], prefix: str) -> Any:
     return cls(**values)
 
 
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def _value(hint: Any, text: str, where: str) -> Any:
     if hint is bool:
-        return {"0": False, "1": True}[text]
-    if hint in (int, float):
-        return hint(text)
+        if text not in ("0", "1"):
+            raise ValueError(f"{where} is {text!r}, 0 or 1 is needed")
+        return text == "1"
+    if hint is int:
+        if not text.isdecimal():
+            raise ValueError(f"{where} is {text!r}, a whole number is needed")
+        return int(text)
+    if hint is float:
+        number = _float(text)
+        if not 0 < number < math.inf:
+            raise ValueError(f"{where} is {text!r}, a number is needed")
+        return number
     if text not in get_args(hint):
         raise ValueError(f"{where} is {text!r}, not one of {', '.join(map(str, get_args(hint)))}")
     return text
