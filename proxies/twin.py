@@ -6,9 +6,11 @@ Rules, each named in the error when it cannot be kept:
   least 4. The factor is the same for all specs (256 is SnapGen's first stage): ratios hold within
   a network and between candidates: SDXL's 320/640/1280 become 20/40/80, SnapGen's 256/512/896
   become 16/32/56. A factor per network would make the twin of a narrow first stage the widest.
-- ``heads``: the head dim shrinks by the same factor to a multiple of 4 (rotary positions need it),
-  at least 4; as many heads as come nearest to the scaled attention width. SnapGen's 4/8/14 stay.
-- ``kv_heads``: one stays one, as many as heads stays so, otherwise the divisor of heads nearest in
+- ``heads``: the head dim shrinks by the same factor, to a multiple of 4 (rotary positions need it)
+  and at least 8 (attention kernels spend as long on narrower heads); as many heads as come nearest
+  to the scaled attention width, halves up. SnapGen's 4/8/14 heads of 64 become 2/4/7 of 8. Below a
+  width of 16 the first stage is left with one head.
+- ``kv_heads``: as many as heads stays so, one stays one, otherwise the divisor of heads nearest in
   ratio.
 - ``norm_groups``: shrink by the same factor, so channels per group stay; halved until they divide
   every width that is normalised.
@@ -22,7 +24,7 @@ Rules, each named in the error when it cannot be kept:
 >>> from search_space.presets import named_spec
 >>> small = twin(named_spec("F/mqa"))
 >>> [(stage.channels, stage.heads, stage.head_dim, stage.kv_heads) for stage in small.stages]
-[(16, 4, 4, 1), (32, 8, 4, 1), (56, 14, 4, 1)]
+[(16, 2, 8, 2), (32, 4, 8, 1), (56, 7, 8, 1)]
 >>> small.latent_size, small.in_channels, small.context.width, small.time_width
 (24, 3, 48, 56)
 """
@@ -35,7 +37,7 @@ from search_space.spec import Conditions, Context, Stage, UNetSpec
 
 REFERENCE_WIDTH = 256  # the width whose twin is `width` wide: SnapGen's first stage
 MIN_CHANNELS = 4
-MIN_HEAD_DIM = 4
+MIN_HEAD_DIM = 8
 CAPTION_TOKENS = 12  # proxies.data.shapes: no caption is longer
 CLASSES = 32  # proxies.data.shapes: 4 shapes × 8 colours
 
@@ -102,8 +104,9 @@ def _stage(stage: Stage, scale: float, where: str) -> Stage:
             f"twin rule channels: {where}.channels {stage.channels} would become {exact:.3g}, "
             f"fewer than {MIN_CHANNELS}; use a width of {least} or more"
         )
+    inner = _scaled(stage.heads * stage.head_dim, scale)
     head_dim = max(MIN_HEAD_DIM, 4 * round(stage.head_dim * scale / 4))
-    heads = max(1, round(stage.heads * stage.head_dim * scale / head_dim))
+    heads = max(1, int(inner / head_dim + 0.5))
     return dataclasses.replace(
         stage,
         channels=_scaled(stage.channels, scale),

@@ -93,7 +93,7 @@ def test_kv_heads_of_a_twin_keep_their_ratio():
     spec = named_spec("F/thin")
     first, *rest = spec.stages
     grouped = [dataclasses.replace(s, kv_heads=s.heads // 2) for s in rest]
-    small = twin(spec.replace(stages=(first, *grouped)))
+    small = twin(spec.replace(stages=(first, *grouped)), width=32)
     assert [(s.heads, s.kv_heads) for s in small.stages] == [(4, 4), (8, 4), (14, 7)]
 
 

@@ -1,0 +1,175 @@
+"""Reads a picture of shapes back, without anything learned, and checks it against its prompt.
+
+The background is the median colour; what differs from it falls into connected parts. A part's
+colour is the nearest of the palette; its area gives the radius of each shape in closed form and its
+centre of mass the place; the shape is the one whose re-drawing covers the same pixels best. A part
+that no shape fits (residual above ``MAX_RESIDUAL``) is not an object.
+
+>>> from proxies.data.prompts import sample
+>>> from proxies.data.shapes import render
+>>> example = sample(seed=0, split="train", index=0, size=24)
+>>> check(render(example.scene, 24), example.prompt).strict
+True
+>>> check(render(sample(0, "train", 1, 24).scene, 24) // 255, example.prompt).loose  # blank
+False
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from proxies.data.prompts import Prompt, relation_holds
+from proxies.data.shapes import (
+    PALETTE,
+    SHAPES,
+    UNIT_AREA,
+    UNIT_CENTRE,
+    Scene,
+    Thing,
+    coverage,
+    render,
+)
+
+MAX_RESIDUAL = 0.22  # share of a part's area by which the re-drawn shape may differ
+FOREGROUND = 24.0  # RGB distance from the background at which a pixel belongs to a part
+MIN_AREA = 4.0  # pixels; smaller parts are specks
+
+_COLORS = list(PALETTE)
+_RGB = np.array([PALETTE[color] for color in _COLORS], dtype=float)  # (8, 3)
+_EIGHT = np.ones((3, 3), dtype=int)  # neighbours across corners belong together
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a picture shows: the objects, the parts that are none, and how far a re-drawing is off.
+
+    ``residual`` is the mean absolute difference between the picture and the re-drawn scene, in
+    levels of 255. It falls long before the first prompt is fulfilled.
+    """
+
+    scene: Scene
+    unclear: int
+    residual: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a picture fulfils its prompt.
+
+    ``loose``: it includes what is asked and lacks what is excluded. ``strict``: nothing else is in
+    it either. The rest are the single attributes; None where the prompt does not ask.
+    """
+
+    strict: bool
+    loose: bool
+    shapes: bool
+    count: bool | None
+    color: bool | None
+    position: bool | None
+
+
+def read(picture: NDArray[np.uint8]) -> Reading:
+    """Return what ``picture``, (size, size, 3), shows."""
+    pixels = picture.astype(float)
+    background = np.median(pixels, axis=(0, 1))  # (3,)
+    distance = np.sqrt(((pixels - background) ** 2).sum(axis=2))  # (size, size)
+    parts, count = ndimage.label(distance > FOREGROUND, structure=_EIGHT)
+    things, unclear = [], 0
+    for number, window in enumerate(ndimage.find_objects(parts, count), start=1):
+        mask = np.zeros(parts.shape, dtype=bool)
+        mask[window] = parts[window] == number
+        thing = _thing(pixels, background, distance, mask)
+        if thing is None:
+            unclear += 1
+        else:
+            things.append(thing)
+    r, g, b = np.floor(background + 0.5).astype(int).tolist()
+    scene = Scene((r, g, b), tuple(things))
+    redrawn = render(scene, picture.shape[0]).astype(float)
+    return Reading(scene, unclear, float(abs(pixels - redrawn).mean()))
+
+
+def _thing(
+    pixels: NDArray[np.float64],
+    background: NDArray[np.float64],
+    distance: NDArray[np.float64],
+    mask: NDArray[np.bool_],
+) -> Thing | None:
+    """Return the thing that a part shows, or None."""
+    strong = mask & (distance >= np.quantile(distance[mask], 0.6))  # inner pixels, not edges
+    color = int(((np.median(pixels[strong], axis=0) - _RGB) ** 2).sum(axis=1).argmin())
+    ray = _RGB[color] - background
+    near = ndimage.binary_dilation(mask, structure=_EIGHT)  # edges below the threshold count too
+    alpha = np.clip((pixels - background) @ ray / (ray @ ray), 0, 1) * near  # (size, size)
+    area = alpha.sum()
+    if area < MIN_AREA:
+        return None
+    rows, columns = np.indices(alpha.shape) + 0.5
+    x, y = float((alpha * columns).sum() / area), float((alpha * rows).sum() / area)
+    best, least = None, MAX_RESIDUAL
+    for shape in SHAPES:
+        radius = float(np.sqrt(area / UNIT_AREA[shape]))
+        top = y - radius * UNIT_CENTRE[shape]
+        redrawn = coverage(shape, x, top, radius, alpha.shape[0])
+        residual = float(abs(alpha - redrawn).sum() / area)
+        if residual <= least:
+            best, least = Thing(shape, _COLORS[color], x, top, radius), residual
+    return best
+
+
+def check(picture: NDArray[np.uint8], prompt: Prompt) -> Verdict:
+    """Return how far ``picture``, (size, size, 3), fulfils ``prompt``."""
+    return judge(read(picture), prompt)
+
+
+def judge(reading: Reading, prompt: Prompt) -> Verdict:
+    """Return how far what was read fulfils ``prompt``."""
+    things = reading.scene.things
+    loose = _included(things, prompt) and not any(
+        len(_of(things, item)) >= item["count"] for item in prompt.exclude
+    )
+    wanted = sum(item["count"] for item in prompt.include)
+    bare = Prompt(prompt.tag, prompt.prompt, tuple(_without(i, "color") for i in prompt.include))
+    plain = tuple(_without(item, "position") for item in bare.include)
+    asks_position = any("position" in item for item in prompt.include)
+    colored = tuple(_without(item, "position") for item in prompt.include)
+    return Verdict(
+        strict=loose and reading.unclear == 0 and len(things) == wanted,
+        loose=loose,
+        shapes=all(_of(things, item) for item in plain),
+        count=len(_of(things, plain[0])) == wanted if prompt.exclude else None,
+        color=(
+            _included(things, Prompt("", "", colored))
+            if any("color" in item for item in prompt.include)
+            else None
+        ),
+        position=_included(things, bare) if asks_position else None,
+    )
+
+
+def _without(item: dict[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in item.items() if k != key}
+
+
+def _of(things: tuple[Thing, ...], item: dict[str, Any]) -> list[Thing]:
+    """Return the things of the class and, where one is asked, the colour of ``item``."""
+    color = item.get("color")
+    return [t for t in things if t.shape == item["class"] and color in (None, t.color)]
+
+
+def _included(things: tuple[Thing, ...], prompt: Prompt) -> bool:
+    found: list[list[Thing]] = []
+    for item in prompt.include:
+        candidates = _of(things, item)
+        if "position" in item:
+            relation, target = item["position"]
+            candidates = [
+                a for a in candidates if any(relation_holds(relation, a, b) for b in found[target])
+            ]
+        if len(candidates) < item["count"]:
+            return False
+        found.append(candidates)
+    return True

@@ -1,0 +1,68 @@
+"""`Learner`: a twin's UNet with the text encoder it is trained with.
+
+A proxy must not depend on a text encoder of gigabytes, so captions of a few dozen words are read
+through a trainable table: one vector per word plus one per place (without the place, "a red circle
+and a blue square" and its opposite would be the same bag of words), as wide as the context that the
+twin is given. The pooled condition is a projection of their mean, the size numbers are the side of
+the picture, a class label is passed on. So every condition of the spec keeps its module and gets a
+gradient.
+
+>>> import torch
+>>> from proxies.twin import twin
+>>> from search_space.presets import named_spec
+>>> learner = Learner(twin(named_spec("sdxl"), width=8), vocabulary=27)
+>>> t, tokens = torch.tensor([0.5, 1.0]), torch.zeros(2, 12, dtype=torch.long)
+>>> learner(torch.zeros(2, 3, 24, 24), t, tokens).shape
+torch.Size([2, 3, 24, 24])
+"""
+
+from torch import Tensor, nn
+
+from proxies.flow_matching import TIME_SCALE
+from search_space.initialise import initialise
+from search_space.spec import UNetSpec
+from search_space.unet import UNet
+
+READOUT = "unet.output.conv_out.conv"
+
+
+class Learner(nn.Module):
+    """Predicts the velocity of noisy pictures from their captions."""
+
+    def __init__(self, spec: UNetSpec, vocabulary: int):
+        super().__init__()
+        self.spec = spec
+        width, pooled = spec.context.given_width, spec.conditions.pooled_width
+        self.words = nn.Embedding(vocabulary, width)
+        self.places = nn.Embedding(spec.context.tokens, width)
+        self.pool = nn.Linear(width, pooled) if pooled else None
+        self.unet = UNet(spec)
+
+    def forward(
+        self, x_t: Tensor, t: Tensor, tokens: Tensor, labels: Tensor | None = None
+    ) -> Tensor:
+        """Noisy pictures (B, C, H, W), times (B,) in [0, 1], word numbers (B, T) to velocities."""
+        context = self.words(tokens) + self.places.weight  # (B, T, width)
+        conditions: dict[str, Tensor] = {}
+        if self.pool is not None:
+            conditions["pooled"] = self.pool(context.mean(dim=1))
+        if ids := self.spec.conditions.size_ids:
+            conditions["size_ids"] = x_t.new_full((x_t.shape[0], ids), x_t.shape[-1])
+        if count := self.spec.conditions.classes:
+            given = tokens.new_zeros(len(tokens)) if labels is None else labels
+            conditions["classes"] = given % count
+        return self.unet(x_t, t * TIME_SCALE, context, **conditions)  # type: ignore[no-any-return]
+
+
+def make_learner(
+    spec: UNetSpec, vocabulary: int, seed: int, *, zero_readout: bool = True
+) -> Learner:
+    """Return a learner with weights from ``seed``, one stream per parameter name.
+
+    With ``zero_readout`` the last convolution starts at zero, so that every candidate starts from
+    the same loss, that of predicting nothing.
+    """
+    learner = initialise(Learner(spec, vocabulary), seed)
+    if zero_readout:
+        nn.init.zeros_(learner.get_parameter(f"{READOUT}.weight"))
+    return learner
