@@ -1,0 +1,1 @@
+"""Ways of timing a block on a device, one module each; see `latency_db.backends.backend`."""

@@ -1,0 +1,57 @@
+"""Random designs of a space, the same for everyone who names the same seed.
+
+>>> from search_space.space import SearchSpace
+>>> designs = sample(SearchSpace.load("snapgen"), 3, seed=7)
+>>> len(designs), designs == sample(SearchSpace.load("snapgen"), 3, seed=7)
+(3, True)
+"""
+
+import random
+from typing import Any
+
+from search_space.errors import SpecError, WalkbenchError
+from search_space.space import SearchSpace
+from search_space.spec import UNetSpec
+
+TRIES = 100  # per design wanted; a space that contradicts itself more often is broken
+
+
+class _Drawn:
+    """Answers a space's questions uniformly at random, as an Optuna trial would be asked."""
+
+    def __init__(self, generator: random.Random):
+        self._generator = generator
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        return self._generator.randrange(low, high + 1, step)
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None
+    ) -> float:
+        if step is None:
+            return self._generator.uniform(low, high)
+        return low + step * self._generator.randrange(round((high - low) / step) + 1)
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._generator.choice(list(choices))
+
+
+def sample(space: SearchSpace, count: int, seed: int) -> list[UNetSpec]:
+    """Return ``count`` different designs drawn uniformly over the axes of ``space``.
+
+    Raises :class:`WalkbenchError` when the space has not that many.
+    """
+    generator = random.Random(f"{space.digest()}-{seed}")
+    found: dict[UNetSpec, None] = {}
+    for _ in range(TRIES * max(count, 1)):
+        if len(found) == count:
+            break
+        try:
+            found[space.suggest(_Drawn(generator))] = None
+        except SpecError:
+            continue  # axes that contradict each other; drawn again
+    if len(found) < count:
+        raise WalkbenchError(
+            f"space {space.name!r} gave only {len(found)} different designs; ask for fewer"
+        )
+    return list(found)
