@@ -126,7 +126,7 @@ def trace(module: nn.Module, *inputs: Any, **named: Any) -> Trace:
             f"trace needs meta tensors, got one on {elsewhere.device}; "
             "build the module and its inputs under torch.device('meta')"
         )
-    training = module.training
+    modes = [(m, m.training) for m in module.modules()]
     recorder = _Recorder(module, tree_leaves((inputs, named)))
     try:
         module.eval()
@@ -139,7 +139,8 @@ def trace(module: nn.Module, *inputs: Any, **named: Any) -> Trace:
             "on values"
         ) from error
     finally:
-        module.train(training)
+        for part, training in modes:  # not train(): parts may differ, a frozen norm for one
+            part.training = training
     outputs = [t for t in tree_leaves(out) if _is_tensor(t)]
     return Trace(tuple(recorder.ops), recorder.peak, sum(t.numel() for t in outputs))
 

@@ -53,7 +53,7 @@ class UNet(nn.Module):
         (B, pooled_width), size_ids (B, ids) and classes (B,) when the spec has them. Raises
         :class:`WalkbenchError` when a condition is missing or a shape does not fit.
         """
-        self._check(latents, context, pooled, size_ids, classes)
+        self._check(latents, timesteps, context, pooled, size_ids, classes)
         embeddings = dict(self.get_submodule("input").named_children())
         time: Tensor = embeddings["time"](timesteps)  # (B, time_width)
         if "classes" in embeddings:
@@ -75,6 +75,7 @@ class UNet(nn.Module):
     def _check(
         self,
         latents: Tensor,
+        timesteps: Tensor,
         context: Tensor,
         pooled: Tensor | None,
         size_ids: Tensor | None,
@@ -92,25 +93,35 @@ class UNet(nn.Module):
                 f"latents are {latents.shape[2]}×{latents.shape[3]}; "
                 f"multiples of {factor} are needed"
             )
+        batch = latents.shape[0]
+        if timesteps.shape != (batch,):
+            raise WalkbenchError(
+                f"timesteps have shape {tuple(timesteps.shape)}; ({batch},) is needed, "
+                "one per latent"
+            )
         if context.ndim != 3 or context.shape[2] != spec.context.given_width:
             raise WalkbenchError(
                 f"context has shape {tuple(context.shape)}; "
                 f"(B, T, {spec.context.given_width}) is needed"
             )
+        if context.shape[0] != batch:
+            raise WalkbenchError(
+                f"context has {context.shape[0]} rows for {batch} latents; one each is needed"
+            )
         for name, value, width in (
             ("pooled", pooled, conditions.pooled_width),
             ("size_ids", size_ids, conditions.size_ids),
         ):
-            if width and (value is None or value.shape[-1] != width):
+            if width and (value is None or value.shape != (batch, width)):
                 got = "missing" if value is None else f"of shape {tuple(value.shape)}"
-                raise WalkbenchError(f"{name} is {got}; this spec needs (B, {width})")
+                raise WalkbenchError(f"{name} is {got}; this spec needs ({batch}, {width})")
             if not width and value is not None:
                 raise WalkbenchError(f"{name} was given, but this spec has no such condition")
-        if (classes is not None) != bool(conditions.classes):
-            raise WalkbenchError(
-                f"classes {'missing' if classes is None else 'given'}; "
-                f"this spec has {conditions.classes} classes"
-            )
+        if conditions.classes and (classes is None or classes.shape != (batch,)):
+            got = "missing" if classes is None else f"of shape {tuple(classes.shape)}"
+            raise WalkbenchError(f"classes is {got}; this spec needs ({batch},)")
+        if not conditions.classes and classes is not None:
+            raise WalkbenchError("classes was given, but this spec has no such condition")
 
 
 def example_inputs(
