@@ -14,12 +14,13 @@ search_space.errors.WalkbenchError: config: [study] trials is 0; an integer of 1
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from latency_db.devices import chip_of
+from proxies.trainer import Recipe
 from proxies.twin import twin
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.load import load_spec
@@ -41,8 +42,8 @@ class ProxySettings:
     seconds: float | None = None
     width: int = 16
     latent: int = 24
-    batch: int = 16
     seed: int = 0
+    recipe: Recipe = field(default_factory=Recipe)
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,11 @@ def _proxy(table: ConfigTable, space: SearchSpace) -> ProxySettings:
         seconds=table.positive("seconds", None),
         width=table.whole("width", ProxySettings.width, least=1),
         latent=table.whole("latent", ProxySettings.latent, least=1),
-        batch=table.whole("batch", ProxySettings.batch, least=1),
         seed=table.whole("seed", ProxySettings.seed, least=0),
+        recipe=Recipe(
+            batch=table.whole("batch", Recipe.batch, least=1),
+            learning_rate=table.positive("learning_rate", Recipe.learning_rate),
+        ),
     )
     table.done()
     if (settings.steps is None) == (settings.seconds is None):

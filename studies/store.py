@@ -183,12 +183,12 @@ def row(study: optuna.Study, number: int) -> dict[str, Any]:
 
 def _row(trial: FrozenTrial, names: tuple[str, ...], budgets: tuple[str, ...]) -> dict[str, Any]:
     attrs = trial.user_attrs
-    complete = trial.state is TrialState.COMPLETE
-    constraints = {name: trial.constraints[name] for name in budgets if name in trial.constraints}
+    complete, failed = trial.state is TrialState.COMPLETE, trial.state is TrialState.FAIL
+    constraints = dict(attrs.get("constraints") or {})
     return {
         "trial": trial.number,
         "state": trial.state.name,
-        "name": attrs.get("name"),
+        "name": attrs.get("name") or attrs.get("enqueued"),
         "digest": attrs.get("digest"),
         "spec": attrs.get("spec"),
         "params": dict(trial.params),
@@ -198,7 +198,7 @@ def _row(trial: FrozenTrial, names: tuple[str, ...], budgets: tuple[str, ...]) -
         "score": attrs.get("score"),
         "constraints": constraints,
         "feasible": pareto.feasible(constraints, budgets) if attrs.get("cost") else None,
-        "failed": attrs.get("failed"),
+        "failed": attrs.get("failed") or ("interrupted" if failed else None),
         "provenance": attrs.get("provenance"),
         "started": _iso(trial.datetime_start),
         "ended": _iso(trial.datetime_complete),
