@@ -34,6 +34,7 @@ from search_space.spec import UNetSpec
 from search_space.unet import UNet, example_inputs
 
 Subject = Block | UNetSpec
+CHAIN_FORMAT = 1  # bumped when copies are put together differently: kept graphs are then stale
 SHARED = 2  # arguments before this one (x, skip) are a copy's own, those after it are shared
 
 

@@ -26,21 +26,17 @@ from typing import Any
 import numpy as np
 
 from latency_db.backends.backend import CannotRun
-from latency_db.backends.host import cpu_name, milliseconds, os_name, versions
-from latency_db.builder_chain import Subject, key_of, program_of
+from latency_db.backends.host import ColdWeights, cpu_name, milliseconds, os_name, versions
+from latency_db.builder_chain import CHAIN_FORMAT, Subject, key_of, program_of
 from latency_db.table_row import Conditions
+from search_space.cost import block_cost
 from search_space.errors import WalkbenchError, raise_unknown
+from search_space.spec import UNetSpec
+from search_space.trace import trace
+from search_space.unet import UNet, example_inputs
 
 LEVELS = {"none": "DISABLE_ALL", "basic": "BASIC", "extended": "EXTENDED", "all": "ALL"}
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-# What decides an exported graph: a change of any of these files makes the kept graphs stale.
-_SOURCES = (
-    "search_space.modules",
-    "search_space.attention",
-    "search_space.unet",
-    "latency_db.builder_chain",
-)
 
 
 def default_cache() -> Path:
@@ -62,6 +58,7 @@ class OnnxRuntimeBackend:
         threads: int = 1,
         batch: int = 1,
         optimise: str = "extended",
+        cold: bool = True,
         cache: Path | None = None,
     ):
         runtime = _runtime()
@@ -76,6 +73,7 @@ class OnnxRuntimeBackend:
             raise_unknown("optimisation level", optimise, LEVELS)
         self._provider, self._threads, self._batch = PROVIDERS[device], threads, batch
         self._level, self._cache = optimise, cache or default_cache()
+        self._cold = cold and device == "cpu"
         where = cpu_name()
         if device == "cuda":
             import torch
@@ -89,18 +87,18 @@ class OnnxRuntimeBackend:
             precision="fp32",
             threads=threads,
             batch=batch,
-            options=f"optimise {optimise}",
+            options=f"optimise {optimise}, weights {'cold' if cold else 'warm'}",
             versions=versions("onnxruntime", "torch"),
         )
 
     def prepare(self, subject: Subject, copies: int) -> "_Runner":
         """Load the graph, exporting it first where the cache lacks it."""
         path = self.export(subject, copies)
-        return _Runner(self._session(path), self._provider)
+        return _Runner(self._session(path), self._provider, self._cold)
 
     def export(self, subject: Subject, copies: int) -> Path:
         """Return the ONNX file of ``copies`` of ``subject``, made now if it is not there."""
-        text = f"{key_of(subject)}|{copies}|{self._batch}|{_sources_digest()}"
+        text = f"{key_of(subject)}|{copies}|{self._batch}|{_operators(subject)}"
         path = self._cache / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.onnx"
         if not path.exists():
             _export(subject, copies, self._batch, path)
@@ -128,16 +126,18 @@ class OnnxRuntimeBackend:
 
 
 class _Runner:
-    def __init__(self, session: Any, provider: str):
+    def __init__(self, session: Any, provider: str, cold: bool):
         runtime = _runtime()
         self.units_planned = "cpu" if provider == PROVIDERS["cpu"] else "cuda"
         self._session, self._binding = session, session.io_binding()
+        self._inputs = []  # ONNX Runtime reads these arrays in place on a CPU
         random = np.random.default_rng(0)
         for wanted in session.get_inputs():
             if wanted.type == "tensor(float)":
                 value = random.standard_normal(wanted.shape).astype(np.float32)
             else:
                 value = np.zeros(wanted.shape, np.int64)
+            self._inputs.append(value)
             memory = runtime.OrtValue.ortvalue_from_numpy(value, self.units_planned, 0)
             self._binding.bind_ortvalue_input(wanted.name, memory)
         for given in session.get_outputs():
@@ -145,11 +145,12 @@ class _Runner:
                 given.shape, np.float32, self.units_planned, 0
             )
             self._binding.bind_ortvalue_output(given.name, memory)
+        self._before = ColdWeights(self._inputs) if cold else None
         self._run()
 
     def sample(self, count: int) -> list[float]:
         """Wall time of running the bound graph."""
-        return milliseconds(self._run, count)
+        return milliseconds(self._run, count, self._before)
 
     def close(self) -> None:
         """Free the session and its memory."""
@@ -198,13 +199,15 @@ def _export(subject: Subject, copies: int, batch: int, path: Path) -> None:
     os.replace(part, path)  # a killed export leaves no half graph under the final name
 
 
-@lru_cache(maxsize=1)
-def _sources_digest() -> str:
-    from importlib.util import find_spec
+@lru_cache(maxsize=1 << 12)
+def _operators(subject: Subject) -> str:
+    """Name what a subject computes: a change of its modules makes the kept graphs stale."""
+    import torch
 
-    text = versions("torch", "onnxscript")
-    for name in _SOURCES:
-        spec = find_spec(name)
-        assert spec is not None and spec.origin is not None
-        text += Path(spec.origin).read_text(encoding="utf-8")
+    if isinstance(subject, UNetSpec):
+        with torch.device("meta"):
+            ops = trace(UNet(subject), **example_inputs(subject)).ops
+    else:
+        ops = block_cost(subject).ops
+    text = f"{ops}|{CHAIN_FORMAT}|{versions('torch', 'onnxscript')}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -12,7 +12,7 @@ the table says so by its runtime. On CUDA each run is timed by events on the dev
 import torch
 
 from latency_db.backends.backend import CannotRun
-from latency_db.backends.host import cpu_name, milliseconds, os_name, versions
+from latency_db.backends.host import ColdWeights, cpu_name, milliseconds, os_name, versions
 from latency_db.builder_chain import Program, Subject, key_of, program_of
 from latency_db.table_row import Conditions
 from search_space.errors import WalkbenchError
@@ -28,7 +28,12 @@ class TorchBackend:
     seconds_per_graph = 0.05
 
     def __init__(
-        self, device: str = "cpu", threads: int = 1, precision: str = "fp32", batch: int = 1
+        self,
+        device: str = "cpu",
+        threads: int = 1,
+        precision: str = "fp32",
+        batch: int = 1,
+        cold: bool = True,
     ):
         if device not in ("cpu", "cuda"):
             raise WalkbenchError(f"torch device {device!r} is not one of cpu, cuda")
@@ -37,7 +42,7 @@ class TorchBackend:
         if precision not in DTYPES:
             raise WalkbenchError(f"precision {precision!r} is not one of {', '.join(DTYPES)}")
         self._device, self._dtype, self._batch = device, DTYPES[precision], batch
-        self._threads = threads
+        self._cold = cold and device == "cpu"
         torch.set_num_threads(threads)
         where = cpu_name() if device == "cpu" else torch.cuda.get_device_name()
         self.conditions = Conditions(
@@ -48,14 +53,15 @@ class TorchBackend:
             precision=precision,
             threads=threads if device == "cpu" else 0,
             batch=batch,
-            options="eager",
+            options=f"eager, weights {'cold' if cold else 'warm'}",
             versions=versions("torch"),
         )
 
     def prepare(self, subject: Subject, copies: int) -> "_Runner":
         """Return the module, warm on the device."""
         try:
-            return _Runner(program_of(subject, copies, self._batch), self._device, self._dtype)
+            program = program_of(subject, copies, self._batch)
+            return _Runner(program, self._device, self._dtype, self._cold)
         except RuntimeError as error:  # an operator that the precision or the device lacks
             reason = str(error).strip().splitlines()[0]
             raise CannotRun(f"torch cannot run {key_of(subject)!r}: {reason}") from None
@@ -67,19 +73,21 @@ class TorchBackend:
 
 
 class _Runner:
-    def __init__(self, program: Program, device: str, dtype: torch.dtype):
+    def __init__(self, program: Program, device: str, dtype: torch.dtype, cold: bool):
         self.units_planned = device
         self._cuda = device == "cuda"
         self._module = program.module.to(device=device, dtype=dtype)
         self._inputs = [
             t.to(device, dtype if t.is_floating_point() else t.dtype) for t in program.inputs
         ]
+        arrays = [t.view(torch.uint8).numpy() for t in self._inputs if t.dim()] if cold else []
+        self._before = ColdWeights(arrays) if cold else None
         self._run()
 
     def sample(self, count: int) -> list[float]:
         """Wall time on a CPU, time between events on CUDA."""
         if not self._cuda:
-            return milliseconds(self._run, count)
+            return milliseconds(self._run, count, self._before)
         marks = []
         for _ in range(count):
             start = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
