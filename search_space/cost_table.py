@@ -1,0 +1,50 @@
+"""`cost_rows(spec)`: a network's cost block by block, for people who ask where it goes.
+
+>>> from search_space.cost import cost
+>>> from search_space.presets import named_spec
+>>> spec = named_spec("snapgen-t2i")
+>>> rows = cost_rows(spec)
+>>> sum(row.macs for row in rows) == cost(spec).macs
+True
+>>> max(rows, key=lambda row: row.params).block.split()[0]
+'transformer_layer'
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from search_space.block import Block
+from search_space.cost import BYTES_PER_VALUE, block_cost
+from search_space.plan import plan
+from search_space.spec import UNetSpec
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """A distinct block, how often it occurs, and what all its occurrences cost together."""
+
+    block: str
+    count: int
+    params: int
+    macs: int
+    weight_bytes: int
+    activation_bytes: int
+
+
+def cost_rows(spec: UNetSpec) -> list[CostRow]:
+    """Return one row per distinct block, in order of first use; the columns sum to the totals.
+
+    ``block`` is the key that latency tables use. A transformer stack appears as its projections
+    and its layer.
+    """
+    counts: Counter[Block] = Counter()
+    for block, count in plan(spec).blocks():
+        counts[block] += count
+    rows = []
+    for block, count in counts.items():
+        one = block_cost(block)
+        params, moved = count * one.params, count * one.moved_values
+        weight_bytes, activation_bytes = params * BYTES_PER_VALUE, moved * BYTES_PER_VALUE
+        macs = count * one.macs
+        rows.append(CostRow(block.key, count, params, macs, weight_bytes, activation_bytes))
+    return rows
