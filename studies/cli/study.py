@@ -1,0 +1,188 @@
+"""`walkbench study`: run a study, list studies, see how one stands and what it found.
+
+>>> from studies.cli.main import app
+>>> from typer.testing import CliRunner
+>>> CliRunner().invoke(app, ["study", "list", "--storage", "nowhere.db"]).exit_code
+2
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from studies.cli.output import Column, Format, FormatOption, emit, err
+
+study = typer.Typer(help="Search a space for designs.", no_args_is_help=True)
+
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="Database URL or SQLite file; else OPTUNA_STORAGE, else runs/walkbench.db.",
+    ),
+]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")]
+
+
+@study.command("run")
+def run_command(
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A shipped config (demo) or a TOML file.")
+    ],
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials in total; the config's number by default.")
+    ] = None,
+    storage: StorageOption = None,
+    format: FormatOption = Format.table,
+) -> None:
+    """Run a study, or go on with it, until it has its trials; Ctrl-C keeps what is finished."""
+    from studies.config import load_config
+    from studies.store import objectives, rows, storage_url
+    from studies.summary import shown_rows
+
+    settings = load_config(config)
+    url = storage_url(storage, settings.storage)
+    run = run_with_progress(settings, trials, url)
+    if format is not Format.table:
+        emit(
+            {
+                "study": run.study.study_name,
+                "storage": _hidden(url),
+                "done": run.done,
+                "trials": run.total,
+                "ran": run.ran,
+                "left_out": list(settings.left_out),
+            },
+            format,
+        )
+        return
+    found, names = rows(run.study), objectives(run.study)
+    print_designs(shown_rows(found, names), f"Pareto front of {settings.name}")
+    err.print(f"walkbench study best {settings.name} --all --storage {_hidden(url)}", style="dim")
+
+
+def run_with_progress(settings: Any, trials: int | None, url: str) -> Any:
+    """Run a study with its progress on stderr; return what `run_study` does."""
+    from studies.cli.study_progress import StudyProgress
+    from studies.runner import run_study
+
+    for line in settings.left_out:
+        err.print(f"left out: {line}", soft_wrap=True)
+    total = settings.trials if trials is None else trials
+    err.print(f"study {settings.name}, {total} trials, in {_hidden(url)}")
+    with StudyProgress(err, 0, total) as watch:
+        run = run_study(settings, trials=trials, storage=url, watch=watch)
+    if run.ran == 0:
+        if run.done >= run.total:
+            more = f"--trials {run.done + run.total} adds as many"
+            err.print(f"{run.done} of {run.total} trials were done already; {more}")
+        else:
+            err.print(
+                f"{run.done} of {run.total} trials are done, other workers have the rest; if they "
+                "are gone, their trials are free again after 2 minutes: run again"
+            )
+    return run
+
+
+@study.command("list")
+def list_command(storage: StorageOption = None, format: FormatOption = Format.table) -> None:
+    """List the studies of a storage."""
+    from studies.store import open_storage, open_study, storage_url, study_names
+    from studies.summary import study_line
+
+    opened = open_storage(storage_url(storage))
+    lines = [study_line(open_study(opened, name)) for name in study_names(opened)]
+    if not lines and format is Format.table:
+        err.print("no studies yet; `walkbench study run demo` makes one")
+        return
+    emit(lines, format, _LIST_COLUMNS)
+
+
+@study.command("status")
+def status_command(
+    name: NameArgument, storage: StorageOption = None, format: FormatOption = Format.table
+) -> None:
+    """Show how a study stands: its trials by outcome, its budgets, its failures."""
+    from studies.summary import study_status
+
+    emit(study_status(_open(name, storage)), format)
+
+
+@study.command("best")
+def best_command(
+    name: NameArgument,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every trial, not the front alone.")
+    ] = False,
+    storage: StorageOption = None,
+    format: FormatOption = Format.table,
+) -> None:
+    """Show the Pareto front: the designs within budget that no other one beats."""
+    from studies.store import objectives, rows
+    from studies.summary import shown_rows
+
+    opened = _open(name, storage)
+    found = shown_rows(rows(opened), objectives(opened), everything=everything)
+    if format is not Format.table:
+        emit(found, format)
+    elif found:
+        print_designs(found, f"{'All trials' if everything else 'Pareto front'} of {name}")
+    else:
+        err.print(f"no trial of {name} is complete and within budget yet; see --all")
+
+
+@study.command("report")
+def report_command(
+    name: NameArgument,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The HTML file to write.")],
+    storage: StorageOption = None,
+) -> None:
+    """Write a study as one HTML page that opens without a network."""
+    from studies.report import write_report
+
+    write_report(_open(name, storage), to)
+    err.print(f"wrote {to}")
+
+
+def print_designs(rows: list[dict[str, Any]], title: str) -> None:
+    """Print the table of designs to stdout and what its signs mean to stderr."""
+    from search_space.presets import all_named
+    from studies.cli.study_table import columns, legend, with_remarks
+
+    emit(with_remarks(rows), Format.table, columns(rows, list(all_named())), title)
+    err.print(legend(rows), style="dim", soft_wrap=True)
+
+
+def _open(name: str, storage: str | None) -> Any:
+    from studies.store import open_storage, open_study, storage_url
+
+    return open_study(open_storage(storage_url(storage)), name)
+
+
+def _hidden(url: str) -> str:
+    """Write a URL without its password."""
+    from sqlalchemy import make_url
+
+    return make_url(url).render_as_string(hide_password=True)
+
+
+_LIST_COLUMNS = [
+    Column("study", "study"),
+    Column("done", "done", right=True),
+    Column("trials", "of", right=True),
+    Column("complete", "complete", right=True),
+    Column("over_budget", "over budget", right=True),
+    Column("failed", "failed", right=True),
+    Column("front", "front", right=True),
+    Column("objectives", "objectives", lambda names: ", ".join(names)),
+    Column("space", "space", lambda name: name or "–"),
+    Column("device", "device", lambda name: name or "–"),
+    Column("last", "last trial", lambda date: (date or "–").replace("T", " ")),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to ``app``."""
+    app.add_typer(study, name="study")
