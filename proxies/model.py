@@ -7,10 +7,14 @@ twin is given. The pooled condition is a projection of their mean, the size numb
 the picture, a class label is passed on. So every condition of the spec keeps its module and gets a
 gradient.
 
+The network reads normalised values and predicts what the best linear guess of the velocity leaves
+over (:class:`proxies.flow_matching.Moments`).
+
 >>> import torch
+>>> from proxies.flow_matching import Moments
 >>> from proxies.twin import twin
 >>> from search_space.presets import named_spec
->>> learner = Learner(twin(named_spec("sdxl"), width=8), vocabulary=27)
+>>> learner = Learner(twin(named_spec("sdxl"), width=8), 27, Moments(-0.75, 0.115))
 >>> t, tokens = torch.tensor([0.5, 1.0]), torch.zeros(2, 12, dtype=torch.long)
 >>> learner(torch.zeros(2, 3, 24, 24), t, tokens).shape
 torch.Size([2, 3, 24, 24])
@@ -18,7 +22,7 @@ torch.Size([2, 3, 24, 24])
 
 from torch import Tensor, nn
 
-from proxies.flow_matching import TIME_SCALE
+from proxies.flow_matching import TIME_SCALE, Moments
 from search_space.initialise import initialise
 from search_space.spec import UNetSpec
 from search_space.unet import UNet
@@ -29,9 +33,9 @@ READOUT = "unet.output.conv_out.conv"
 class Learner(nn.Module):
     """Predicts the velocity of noisy pictures from their captions."""
 
-    def __init__(self, spec: UNetSpec, vocabulary: int):
+    def __init__(self, spec: UNetSpec, vocabulary: int, moments: Moments):
         super().__init__()
-        self.spec = spec
+        self.spec, self.moments = spec, moments
         width, pooled = spec.context.given_width, spec.conditions.pooled_width
         self.words = nn.Embedding(vocabulary, width)
         self.places = nn.Embedding(spec.context.tokens, width)
@@ -51,18 +55,25 @@ class Learner(nn.Module):
         if count := self.spec.conditions.classes:
             given = tokens.new_zeros(len(tokens)) if labels is None else labels
             conditions["classes"] = given % count
-        return self.unet(x_t, t * TIME_SCALE, context, **conditions)  # type: ignore[no-any-return]
+        normal = self.moments.normalised(x_t, t)
+        rest: Tensor = self.unet(normal, t * TIME_SCALE, context, **conditions)
+        return self.moments.guess(x_t, t) + self.moments.rest(x_t, t) * rest
 
 
 def make_learner(
-    spec: UNetSpec, vocabulary: int, seed: int, *, zero_readout: bool = True
+    spec: UNetSpec,
+    vocabulary: int,
+    moments: Moments,
+    seed: int,
+    *,
+    zero_readout: bool = True,
 ) -> Learner:
     """Return a learner with weights from ``seed``, one stream per parameter name.
 
     With ``zero_readout`` the last convolution starts at zero, so that every candidate starts from
-    the same loss, that of predicting nothing.
+    the same loss, that of the linear guess.
     """
-    learner = initialise(Learner(spec, vocabulary), seed)
+    learner = initialise(Learner(spec, vocabulary, moments), seed)
     if zero_readout:
         nn.init.zeros_(learner.get_parameter(f"{READOUT}.weight"))
     return learner

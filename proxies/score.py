@@ -59,7 +59,8 @@ class Score:
     larger and only several runs show it. ``buckets`` are mean losses of equal shares of the samples
     in order of their timestep, noise last. ``losses`` has the samples one by one. ``curve`` has
     (step, seconds, loss) of the validations on the way, ``train_loss_sum`` the sum of training
-    losses. ``stopped`` says why a run ended early, ``failed`` why there is no loss.
+    losses, ``start`` the validation loss before training. ``stopped`` says why a run ended early,
+    ``failed`` why there is no loss.
     """
 
     value: float
@@ -71,6 +72,7 @@ class Score:
     curve: tuple[tuple[int, float, float], ...] = ()
     train_loss_sum: float = 0.0
     params: int = 0
+    start: float | None = None
     stopped: str | None = None
     failed: str | None = None
 

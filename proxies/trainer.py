@@ -17,7 +17,8 @@ budget in seconds also compares speeds: who trains faster gets more steps.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -26,7 +27,7 @@ from proxies.data.dataset import Captioned, shapes, to_float
 from proxies.ema import PowerEMA
 from proxies.flat import FlatParameters
 from proxies.flow_matching import interpolate, sample_losses, stratified_times, velocity
-from proxies.model import make_learner
+from proxies.model import Learner, make_learner
 from proxies.score import Fidelity, Score
 from proxies.twin import twin
 from proxies.validation import bucket_means, validation_losses, validation_set
@@ -34,8 +35,8 @@ from search_space.errors import WalkbenchError
 from search_space.initialise import stream
 from search_space.spec import UNetSpec
 
-DIVERGED = 10.0  # training loss; predicting nothing gives about 1.6
-WORTHLESS = 1.05  # validation loss over that of predicting nothing
+DIVERGED = 10.0  # training loss over the validation loss before training
+WORTHLESS = 1.05  # validation loss over that before training
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Recipe:
     """How a proxy trains. Losses compare only between runs of one recipe."""
 
     batch: int = 16
-    learning_rate: float = 2e-3
-    warm_up: int = 20  # steps
+    learning_rate: float = 3e-3
+    warm_up: int = 10  # steps
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
     clip: float = 1.0  # joint norm of the gradients
@@ -116,7 +117,10 @@ class Trainer:
             self.latent, recipe.validation_images, self.validation_data
         )
         small = twin(self.spec, self.width, self.latent, tokens=self.data.tokens.shape[1])
-        self.learner = make_learner(small, self.data.vocabulary, self.seed).to(self.device)
+        self.learner = make_learner(small, self.data.vocabulary, self.data.moments, self.seed).to(
+            self.device
+        )
+        self.start_loss = self.validation.loss_of_guess(self.data.moments)
         self.params = sum(parameter.numel() for parameter in self.learner.unet.parameters())
         self.flat = FlatParameters(self.learner, lambda name, parameter: 1.0)
         self.optimizer = torch.optim.AdamW(
@@ -167,8 +171,18 @@ class Trainer:
         self.step += 1
         self.loss = loss.item()
         self.loss_sum += self.loss
-        if not self.loss < DIVERGED:  # also nan
+        if not self.loss < DIVERGED * self.start_loss:  # also nan
             self.failed = f"training loss is {self.loss:.4g} at step {self.step}"
+
+    @contextmanager
+    def averaged(self) -> Iterator[Learner]:
+        """Lend the learner with the averaged weights in place of the latest ones."""
+        kept = [weights.detach().clone() for weights in self.flat.weights]
+        self.flat.copy_in(self.ema.averages)
+        try:
+            yield self.learner
+        finally:
+            self.flat.copy_in(kept)
 
     def score(self, stopped: str | None = None) -> Score:
         """Return the validation loss of the averaged weights; training can go on afterwards."""
@@ -185,23 +199,18 @@ class Trainer:
         more = {
             "train_loss_sum": self.loss_sum,
             "params": self.params,
+            "start": self.start_loss,
             "curve": tuple(self.curve),
             "stopped": stopped,
         }
         if self.failed:
             return Score.failure(self.failed, fidelity, **more)
-        kept = [weights.detach().clone() for weights in self.flat.weights]
-        self.flat.copy_in(self.ema.averages)
-        try:
-            losses = validation_losses(self.learner, self.validation)
-        finally:
-            self.flat.copy_in(kept)
+        with self.averaged() as learner:
+            losses = validation_losses(learner, self.validation)
         score = Score.of_losses(losses, fidelity, buckets=bucket_means(losses), **more)
-        nothing = self.validation.loss_of_nothing
-        if score.ok and score.value > WORTHLESS * nothing:
-            reason = (
-                f"validation loss {score.value:.4g} is worse than predicting nothing, {nothing:.4g}"
-            )
+        if score.ok and score.value > WORTHLESS * self.start_loss:
+            before = f"worse than {self.start_loss:.4g} before training"
+            reason = f"validation loss is {score.value:.4g}, {before}"
             return Score.failure(reason, fidelity, **more)
         return score
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from proxies.data.dataset import Captioned, shapes, to_float
-from proxies.flow_matching import interpolate, quantiles, sample_losses, velocity
+from proxies.flow_matching import Moments, interpolate, quantiles, sample_losses, velocity
 
 NOISE_SEED = 20_241_209  # arbitrary and fixed: every candidate, seed and machine uses it
 BUCKETS = 8
@@ -42,10 +42,11 @@ class ValidationSet:
     def __len__(self) -> int:
         return len(self.times)
 
-    @property
-    def loss_of_nothing(self) -> float:
-        """Loss of a network that always predicts zero: what every candidate starts from."""
-        return velocity(self.pictures, self.noise).square().mean().item()
+    def loss_of_guess(self, moments: Moments) -> float:
+        """Return the loss of the best linear guess: what every candidate starts from."""
+        x_t = interpolate(self.pictures, self.noise, self.times)
+        guess = moments.guess(x_t, self.times)
+        return sample_losses(guess, velocity(self.pictures, self.noise)).mean().item()
 
 
 def validation_set(size: int, count: int = 256, data: Captioned | None = None) -> ValidationSet:
@@ -72,7 +73,7 @@ def validation_losses(
     """
     device = _device_of(model)
     losses: list[float] = []
-    with _undisturbed(model):
+    with undisturbed(model):
         for start in range(0, len(validation), BATCH):
             window = slice(start, start + BATCH)
             x0, noise, t = (
@@ -100,7 +101,7 @@ def _device_of(model: object) -> torch.device:
 
 
 @contextmanager
-def _undisturbed(model: object) -> Iterator[None]:
+def undisturbed(model: object) -> Iterator[None]:
     """Evaluate without dropout and leave mode and random state as they were."""
     training = isinstance(model, nn.Module) and model.training
     with torch.random.fork_rng():

@@ -11,15 +11,16 @@ torch.Size([2, 3, 24, 24])
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from proxies.data.prompts import Prompt, encode, sample
+from proxies.data.prompts import VOCABULARY, Prompt, encode, sample
 from proxies.data.shapes import PALETTE, SHAPES, render
+from proxies.flow_matching import Moments
 
 DATA_SEED = 0  # one data set for every run; a run's own seed decides order, noise and timesteps
 _COLORS = list(PALETTE)
@@ -38,6 +39,12 @@ class Captioned:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Mean and variance of all values of (at most a thousand of) the pictures, as floats."""
+        values = to_float(self.images[:1000]).double()
+        return Moments(values.mean().item(), values.var().item())
 
     @property
     def size(self) -> int:
@@ -58,8 +65,6 @@ def shapes(split: str, count: int, size: int, seed: int = DATA_SEED) -> Captione
     The label is the (shape, colour) of the first thing. Raises :class:`WalkbenchError` for an
     unknown split and for a size under 24.
     """
-    from proxies.data.prompts import VOCABULARY
-
     examples = [sample(seed, split, i, size) for i in range(count)]
     firsts = [example.scene.things[0] for example in examples]
     captions = tuple(example.prompt.prompt for example in examples)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from proxies.flow_matching import (
+    Moments,
     integrate,
     interpolate,
     logit_normal,
@@ -91,6 +92,21 @@ def test_stratified_times_average_to_the_same_distribution():
 def test_validation_times_lie_in_the_middle_of_their_shares():
     uniform = torch.special.ndtr(torch.logit(quantiles(10).double()))
     assert torch.allclose(uniform, (torch.arange(10) + 0.5).double() / 10, atol=1e-5)
+
+
+def test_the_linear_guess_is_the_regression_of_velocity_on_x_t():
+    generator = torch.Generator().manual_seed(3)
+    x0 = torch.randn(1, 1, 400, 500, generator=generator, dtype=torch.float64) * 0.4 - 0.7
+    noise = torch.randn(x0.shape, generator=generator, dtype=torch.float64)
+    moments, v = Moments(-0.7, 0.16), velocity(x0, noise)
+    for t in (torch.tensor([0.05]), torch.tensor([0.5]), torch.tensor([0.99])):
+        x_t = interpolate(x0, noise, t.double())
+        normal, left = moments.normalised(x_t, t.double()), v - moments.guess(x_t, t.double())
+        assert normal.mean().item() == pytest.approx(0, abs=0.01)
+        assert normal.std().item() == pytest.approx(1, abs=0.01)
+        assert left.mean().item() == pytest.approx(0, abs=0.01)
+        assert (left * normal).mean().item() == pytest.approx(0, abs=0.01)  # nothing linear left
+        assert left.std().item() == pytest.approx(moments.rest(x_t, t).item(), rel=0.01)
 
 
 @pytest.mark.parametrize("steps", [1, 7])

@@ -41,7 +41,7 @@ def test_another_seed_gives_another_run():
 
 def test_training_lowers_the_validation_loss():
     trainer = trained(steps=80)
-    assert trainer.score().value < 0.7 * trainer.validation.loss_of_nothing
+    assert trainer.score().value < 0.7 * trainer.start_loss
 
 
 def test_scoring_on_the_way_changes_nothing_that_follows():
@@ -55,7 +55,7 @@ def test_candidates_share_data_noise_times_and_the_weights_they_have_in_common()
     wide = small_spec(depth=2)
     a, b = trained(1), trained(1, spec=wide)
     assert torch.equal(a.generator.get_state(), b.generator.get_state())
-    assert a.loss == b.loss  # the readout starts at zero: both predict nothing at first
+    assert a.loss == b.loss  # the readout starts at zero
     fresh_a, fresh_b = Trainer(small_spec(), recipe=RECIPE), Trainer(wide, recipe=RECIPE)
     other = dict(fresh_b.learner.named_parameters())
     shared = [name for name, _ in fresh_a.learner.named_parameters() if name in other]
@@ -89,11 +89,11 @@ def test_a_loss_that_is_not_a_number_is_a_failed_score():
     assert "nan" in (score.failed or "")
 
 
-def test_weights_that_predict_worse_than_nothing_are_a_failed_score():
+def test_weights_that_are_worse_than_none_are_a_failed_score():
     trainer = trained(2)
     for average in trainer.ema.averages:
         average.mul_(20)
-    assert "worse than predicting nothing" in (trainer.score().failed or "")
+    assert "before training" in (trainer.score().failed or "")
 
 
 def test_validations_on_the_way_reach_progress_at_their_share_of_the_budget():

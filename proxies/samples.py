@@ -1,0 +1,100 @@
+"""Pictures that a trained twin draws, at noise and prompts that all candidates share.
+
+A loss says little to the eye; a grid drawn from the same noise and the same prompts for every
+design does. The grid shows what the averaged weights make of the first validation prompts.
+
+>>> import numpy as np
+>>> grid(np.zeros((6, 24, 24, 3), dtype=np.uint8), columns=3, gap=2).shape
+(54, 80, 3)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from proxies.data.dataset import prompts, shapes, to_bytes
+from proxies.data.prompts import Prompt
+from proxies.flow_matching import integrate
+from proxies.trainer import Trainer
+from proxies.validation import NOISE_SEED, undisturbed
+from search_space.errors import WalkbenchError
+
+STEPS = 24  # Euler steps: more change little at the quality that short runs reach
+BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Drawn pictures (N, S, S, 3) and the prompts they were drawn for."""
+
+    images: NDArray[np.uint8]
+    prompts: tuple[Prompt, ...]
+
+
+def draw_samples(
+    trainer: Trainer, count: int = 32, split: str = "validation", steps: int = STEPS
+) -> Samples:
+    """Return what the averaged weights draw for the first ``count`` prompts of ``split``.
+
+    ``trainer`` must have been trained on the shapes; its weights and mode are left as they were.
+    """
+    size = trainer.latent
+    wanted = shapes(split, count, size)
+    generator = torch.Generator().manual_seed(NOISE_SEED)
+    noise = torch.randn((count, 3, size, size), generator=generator)
+    tokens, labels = torch.from_numpy(wanted.tokens), torch.from_numpy(wanted.labels)
+    drawn: list[NDArray[np.uint8]] = []
+    with trainer.averaged() as learner, undisturbed(learner), torch.no_grad():
+        for start in range(0, count, BATCH):
+            window = slice(start, start + BATCH)
+            words, classes = (x[window].to(trainer.device) for x in (tokens, labels))
+
+            def predict(
+                x_t: Tensor, t: Tensor, words: Tensor = words, classes: Tensor = classes
+            ) -> Tensor:
+                out: Tensor = learner(x_t, t, words, classes)
+                return out
+
+            drawn.append(to_bytes(integrate(predict, noise[window].to(trainer.device), steps)))
+    return Samples(np.concatenate(drawn), prompts(split, count, size))
+
+
+def grid(
+    images: NDArray[np.uint8], columns: int = 8, gap: int = 2, level: int = 255
+) -> NDArray[np.uint8]:
+    """Return pictures (N, S, S, 3) side by side, ``gap`` pixels of grey ``level`` around each."""
+    size, rows = images.shape[1], -(-len(images) // columns)
+    step = size + gap
+    out = np.full((rows * step + gap, columns * step + gap, 3), level, dtype=np.uint8)
+    for i, image in enumerate(images):
+        y, x = gap + i // columns * step, gap + i % columns * step
+        out[y : y + size, x : x + size] = image
+    return out
+
+
+def writable_png(path: Path) -> Path:
+    """Return ``path``; raises :class:`WalkbenchError` before time is spent on what cannot stay."""
+    if path.suffix.lower() != ".png":
+        raise WalkbenchError(f"samples file {str(path)!r} is not a .png; name one that is")
+    if not path.parent.is_dir():
+        raise WalkbenchError(f"folder {str(path.parent)!r} does not exist; make it first")
+    try:
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise WalkbenchError(
+            f"samples file {str(path)!r}: {error.strerror}; name a writable file"
+        ) from None
+    return path
+
+
+def save_grid(path: Path, images: NDArray[np.uint8], columns: int = 8, zoom: int = 3) -> None:
+    """Write the grid of ``images`` as PNG, each pixel ``zoom`` pixels wide."""
+    from PIL import Image
+
+    pixels = grid(images, columns).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    Image.fromarray(pixels).save(writable_png(path), format="PNG")
