@@ -2,9 +2,10 @@
 
 Filled marks are exact or measured, hollow ones estimated. Bars are 80 % intervals of latency and
 standard errors of the proxy loss; designs on the front and named ones have them, ``bars="all"``
-draws them for every design. A candidate over budget was not trained: it has no loss, and is drawn as
-a tick on the plot's edge, at the place it would have. The front is that of the two axes shown, as
-`studies.pareto` decides it.
+draws them for every design. A candidate over budget was not trained: it has no loss, and is drawn
+as a tick on the plot's edge, at the place it would have. Stars are named designs, a dotted line
+joins the steps of the design walk. Fronts are those of `studies.pareto`: dark points are on the
+front of the study's objectives, the stairs are the front of the two axes shown.
 
 >>> rows = [
 ...     {"trial": t, "state": "COMPLETE", "feasible": True, "name": None, "digest": str(t),
@@ -12,20 +13,24 @@ a tick on the plot's edge, at the place it would have. The front is that of the 
 ...      "score": {"value": loss, "stderr": 0.01}, "failed": None}
 ...     for t, loss, params in [(0, 0.3, 4e8), (1, 0.2, 6e8), (2, 0.4, 5e8)]
 ... ]
->>> [trace.name for trace in pareto_figure(rows, "params", "proxy_loss").data]
+>>> figure = pareto_figure(rows, ("proxy_loss", "params"), "params", "proxy_loss")
+>>> [trace.name for trace in figure.data]
 ['not on the front', 'front', 'on the front']
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import plotly.graph_objects as go
 
+from search_space.presets import FAMILIES, walk_specs
 from studies import pareto
 from studies.figures.axes import AXES, Axis, number_sort
 from studies.figures.labels import place_labels
 from studies.figures.style import (
+    FAMILY_COLOUR,
     FEASIBLE_COLOUR,
     FRONT_COLOUR,
     INFEASIBLE_COLOUR,
@@ -57,6 +62,7 @@ class _Plot:
 
 def pareto_figure(
     rows: Sequence[Row],
+    objectives: Sequence[str],
     x: str,
     y: str,
     *,
@@ -67,13 +73,16 @@ def pareto_figure(
 ) -> go.Figure:
     """Return the plot of ``rows`` (see `studies.store.rows`) over two keys of `AXES`.
 
-    ``colour`` is a third key, None to colour by role. ``budgets`` that lie on an axis become lines,
-    ``selected`` is the number of the trial to ring. A point's ``customdata`` is [trial, hover text].
+    ``objectives`` are the study's, which decide what is on the front. ``colour`` is a third key,
+    None to colour by role. ``budgets`` that lie on an axis become lines, ``selected`` is the number
+    of the trial to ring. A point's ``customdata`` is [trial, hover text].
     """
     plot = _Plot(AXES[x], AXES[y], AXES[colour] if colour else None, bars)
     placed = [row for row in rows if plot.has(row)]
-    best = pareto.distinct(pareto.front(placed, (x, y)))
+    stairs = pareto.distinct(pareto.front(placed, (x, y)))
+    best = [r for r in pareto.distinct(pareto.front(rows, objectives)) if plot.has(r)]
     on_front = {row["trial"] for row in best}
+    same = set(objectives) == {x, y}
     named = pareto.distinct(row for row in placed if row["name"])
     special = on_front | {row["trial"] for row in named}
     rest = [row for row in placed if row["trial"] not in special]
@@ -85,12 +94,16 @@ def pareto_figure(
     for name, group, paint, size in groups:
         if group:
             figure.add_trace(_points(group, plot, name, paint, size, bars=bars == "all"))
-    if best:
-        figure.add_trace(_front_line(best, plot))
+    for family, paint in FAMILY_COLOUR.items():
+        steps = [row for row in walk_steps(rows, family) if plot.has(row)]
+        if len(steps) > 1:
+            figure.add_trace(_walk_line(steps, plot, f"walk, family {family}", paint))
+    if stairs:
+        figure.add_trace(_stairs(stairs, plot, "front" if same else "front of these two axes"))
     plain = [row for row in best if not row["name"]]
-    drawn = bars != "none"
+    drawn, words = bars != "none", "on the front" if same else "on the study's front"
     if plain:
-        figure.add_trace(_points(plain, plot, "on the front", FRONT_COLOUR, 1.15, bars=drawn))
+        figure.add_trace(_points(plain, plot, words, FRONT_COLOUR, 1.15, bars=drawn))
     if named:
         figure.add_trace(_points(named, plot, "named", NAMED_COLOUR, 1.35, bars=drawn, star=True))
     unplaced = [row for row in rows if not plot.has(row) and plot.x.value(row) is not None]
@@ -100,6 +113,30 @@ def pareto_figure(
     _frame(figure, plot, placed, budgets or {})
     _label(figure, plot, named, placed)
     return figure
+
+
+def plotted(rows: Sequence[Row], x: str, y: str) -> bool:
+    """Whether some row has a place on these two axes."""
+    plot = _Plot(AXES[x], AXES[y], None, "none")
+    return any(map(plot.has, rows))
+
+
+def walk_steps(rows: Sequence[Row], family: str) -> list[Row]:
+    """Return the rows of ``family``'s walk steps in the walk's order, the first of each design.
+
+    Empty where the rows hold only steps that the families share, such as `thin`.
+    """
+    by_digest = {row["digest"]: row for row in reversed(rows) if row["digest"]}
+    steps = {name: _walk_digests(name) for name in FAMILIES}
+    own = set(steps[family]).difference(*(d for name, d in steps.items() if name != family))
+    if own.isdisjoint(by_digest):
+        return []
+    return [by_digest[digest] for digest in steps[family] if digest in by_digest]
+
+
+@lru_cache
+def _walk_digests(family: str) -> tuple[str, ...]:
+    return tuple(spec.digest() for spec in walk_specs(FAMILIES[family]).values())
 
 
 def _points(
@@ -141,7 +178,9 @@ def _bars(rows: Sequence[Row], axis: Axis, paint: str) -> dict[str, Any] | None:
     if not any(intervals):
         return None
     values = [axis.value(row) or 0.0 for row in rows]
-    pairs = [(v - i[0], i[1] - v) if i else (0.0, 0.0) for v, i in zip(values, intervals, strict=True)]
+    pairs = [
+        (v - i[0], i[1] - v) if i else (0.0, 0.0) for v, i in zip(values, intervals, strict=True)
+    ]
     return {
         "type": "data",
         "symmetric": False,
@@ -158,12 +197,23 @@ def _translucent(colour: str, alpha: float) -> str:
     return f"rgba({red}, {green}, {blue}, {alpha})"
 
 
-def _front_line(best: Sequence[Row], plot: _Plot) -> go.Scatter:
+def _walk_line(steps: Sequence[Row], plot: _Plot, name: str, paint: str) -> go.Scatter:
+    return go.Scatter(
+        x=[plot.x.value(row) for row in steps],
+        y=[plot.y.value(row) for row in steps],
+        name=name,
+        mode="lines",
+        line={"color": _translucent(paint, 0.6), "width": 1.5, "dash": "dot"},
+        hoverinfo="skip",
+    )
+
+
+def _stairs(best: Sequence[Row], plot: _Plot, name: str) -> go.Scatter:
     """Stairs: everything above and to the right of them is beaten by a design on the front."""
     return go.Scatter(
         x=[plot.x.value(row) for row in best],
         y=[plot.y.value(row) for row in best],
-        name="front",
+        name=name,
         mode="lines",
         line={"color": FRONT_COLOUR, "width": 1.5, "shape": "hv"},
         hoverinfo="skip",
@@ -222,6 +272,8 @@ def _frame(
         xaxis={"title": plot.x.title, "range": [x_low, x_high], "zeroline": False},
         yaxis={"title": plot.y.title, "range": [y_low, y_high], "zeroline": False},
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
+        legend={"yanchor": "top", "y": -0.17, "font": {"size": 12}},
+        margin={"t": 30, "b": 120},
         clickmode="event+select",
         dragmode="pan",
     )
@@ -276,6 +328,7 @@ def _label(figure: go.Figure, plot: _Plot, named: Sequence[Row], placed: Sequenc
             arrowhead=0,
             standoff=8,
             font={"size": 12, "color": NAMED_COLOUR},
+            bgcolor="rgba(255, 255, 255, 0.8)",
         )
 
 
