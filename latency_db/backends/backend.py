@@ -71,15 +71,20 @@ BACKENDS: dict[str, tuple[str, str]] = {
 }
 
 
+def backend_class(name: str) -> Any:
+    """Return the class of the backend called ``name``, without trying whether it works here."""
+    if name not in BACKENDS:
+        raise_unknown("latency backend", name, BACKENDS)
+    module, attribute = BACKENDS[name]
+    return getattr(import_module(module), attribute)
+
+
 def backend_of(name: str, **options: Any) -> Backend:
     """Return the backend called ``name``; raises :class:`WalkbenchError` when it cannot work here.
 
     Options are those of the backend's constructor; one that it does not have is an error.
     """
-    if name not in BACKENDS:
-        raise_unknown("latency backend", name, BACKENDS)
-    module, attribute = BACKENDS[name]
-    make = cast(Callable[..., Backend], getattr(import_module(module), attribute))
+    make = cast(Callable[..., Backend], backend_class(name))
     given = {key: value for key, value in options.items() if value is not None}
     try:
         return make(**given)

@@ -28,6 +28,7 @@ from rich.table import Table
 
 Row = Mapping[str, Any]
 
+TEXT_WIDTH = 84
 PIPE_WIDTH = 160  # columns of a table that is not written to a terminal
 
 
@@ -95,6 +96,12 @@ def giga(value: Any) -> str:
 def percent(value: Any) -> str:
     """Write a signed percentage of a fraction: −17.0 %."""
     return "–" if value is None else f"{100 * value:+.1f} %".replace("-", "−")
+
+
+def shortened(value: Any) -> str:
+    """Write a long text, such as a block's key, cut to what leaves room for numbers beside it."""
+    text = str(value)
+    return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
 
 
 def decimals(digits: int) -> Callable[[Any], str]:
