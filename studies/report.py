@@ -22,7 +22,8 @@ import plotly.graph_objects as go
 
 from search_space.errors import WalkbenchError
 from studies.figures.page import html_table, write_page
-from studies.figures.pareto import pareto_figure, plotted, progress_figure, walk_steps
+from studies.figures.pareto import pareto_figure, plotted, walk_steps
+from studies.figures.progress import progress_figure
 from studies.figures.style import FAMILY_COLOUR
 from studies.store import objectives, rows
 from studies.summary import shown_rows, study_status

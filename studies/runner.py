@@ -19,6 +19,7 @@ processes may run one study at once, each by the same command, on a storage that
 (3, 'F/mqa')
 """
 
+import json
 import time
 import warnings
 from collections.abc import Iterator
@@ -170,6 +171,7 @@ def _create_or_resume(config: StudyConfig, url: str, latency: LatencySource | No
     storage = open_storage(url, create=True)
     sampler = make_sampler(config.sampler, config.name, config.seed)
     ours = {**config.about(), "latency_by": latency.name if latency else None}
+    ours = json.loads(json.dumps(ours))  # as it comes back from the storage
     try:
         study = optuna.create_study(
             study_name=config.name,
@@ -211,14 +213,24 @@ def _check_same(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None
     """Refuse to add trials to a study whose trials would not compare with them."""
     for key, here in ours.items():
         there = theirs.get(key)
-        if key == "space":
+        if key == "space":  # called something else, it is still the same space
             here, there = here["digest"], (there or {}).get("digest")
         if here != there:
-            what = {"latency_by": "latency source"}.get(key, key)
+            where, here, there = _first_difference(key, here, there)
             raise WalkbenchError(
-                f"study {name!r} is a storage of another {what}: {there!r} there, {here!r} in this "
-                "config; give this one another name in [study], or another --storage"
+                f"the storage has a study {name!r} of another {key.replace('_', ' ')}: {where} is "
+                f"{there!r} there, {here!r} in this config; give this one another name in [study], "
+                "or another --storage"
             )
+
+
+def _first_difference(where: str, here: Any, there: Any) -> tuple[str, Any, Any]:
+    """Follow two unequal values down to the first unequal entry, and say where that is."""
+    if isinstance(here, dict) and isinstance(there, dict):
+        for key in dict.fromkeys([*here, *there]):
+            if here.get(key) != there.get(key):
+                return _first_difference(f"{where}.{key}", here.get(key), there.get(key))
+    return where, here, there
 
 
 def _enqueue(study: optuna.Study, config: StudyConfig) -> None:

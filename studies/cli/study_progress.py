@@ -29,6 +29,7 @@ class StudyProgress:
             TimeRemainingColumn(),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
             speed_estimate_period=900,  # trials last seconds to minutes
         )
         self.task = self.bar.add_task("trials", total=total, completed=done)
@@ -48,7 +49,8 @@ class StudyProgress:
     def trial_ended(self, row: dict[str, Any], done: int, total: int) -> None:
         """Print what became of the trial."""
         self.done = done
-        self.console.print(f"{done:>4}/{total}  trial {row['trial']}: {_sentence(row)}")
+        text = f"{done:>4}/{total}  trial {row['trial']}: {_sentence(row)}"
+        self.console.print(text, soft_wrap=True, markup=False)
         self.bar.update(self.task, completed=done, total=total, description="trials")
 
 
