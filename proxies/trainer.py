@@ -53,6 +53,12 @@ class Recipe:
     train_images: int = 4096
     validation_images: int = 256
 
+    def __post_init__(self) -> None:
+        for name in ("batch", "learning_rate", "clip", "train_images", "validation_images"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise WalkbenchError(f"{name} is {value}; a positive number is needed")
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -112,6 +118,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         recipe = self.recipe
+        twin(self.spec, self.width, self.latent)  # fail before data is made
         self.data = self.data or shapes("train", recipe.train_images, self.latent)
         self.validation = validation_set(
             self.latent, recipe.validation_images, self.validation_data

@@ -1,0 +1,92 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from proxies.score import Score
+from studies.cli import proxy
+from studies.cli.main import app
+from tests.proxies.small import small_spec
+
+
+@pytest.fixture
+def spec(tmp_path):
+    path = tmp_path / "small.json"
+    path.write_text(small_spec().to_json())
+    return str(path)
+
+
+def invoke(*args):
+    return CliRunner().invoke(app, ["proxy", "run", *args])
+
+
+def test_a_run_prints_its_score_as_json(spec):
+    result = invoke(spec, "--steps", "3", "--batch", "4", "--seed", "2", "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert data["digest"] == small_spec().digest()
+    score = Score.from_dict({k: v for k, v in data.items() if k not in ("spec", "digest")})
+    assert (score.fidelity.steps, score.fidelity.seed, score.fidelity.batch) == (3, 2, 4)
+    assert score.value < score.start
+
+
+def test_the_table_names_loss_steps_and_parameters(spec):
+    result = invoke(spec, "--steps", "2", "--batch", "4")
+    assert result.exit_code == 0
+    for word in ("validation loss", "before training", "±", "steps", "parameters of the twin"):
+        assert word in result.stdout
+
+
+def test_samples_are_a_grid_of_pictures(spec, tmp_path):
+    path = tmp_path / "grid.png"
+    result = invoke(spec, "--steps", "2", "--batch", "4", "--samples", str(path))
+    assert result.exit_code == 0, result.stderr
+    pixels = np.asarray(Image.open(path))
+    assert pixels.shape == (3 * (4 * 26 + 2), 3 * (8 * 26 + 2), 3)
+    assert len(np.unique(pixels)) > 20
+
+
+def test_an_interruption_prints_what_was_reached_and_exits_as_interrupted(spec, monkeypatch):
+    update = proxy._Watch.__call__
+
+    def interrupt(self, state):
+        update(self, state)
+        if state.step == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(proxy._Watch, "__call__", interrupt)
+    result = invoke(spec, "--steps", "50", "--batch", "4", "--format", "json")
+    assert result.exit_code == 130
+    data = json.loads(result.stdout)
+    assert data["stopped"] == "interrupted"
+    assert data["fidelity"]["steps"] == 2
+    assert data["value"] < data["start"]
+
+
+def test_a_run_that_diverges_prints_why_and_exits_with_1(spec):
+    result = invoke(spec, "--steps", "40", "--batch", "4", "--learning-rate", "1e5")
+    assert result.exit_code == 1
+    assert "loss is" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["sdxll"], "did you mean 'sdxl'"),
+        (["sdxl", "--seconds", "0"], "seconds is 0"),
+        (["sdxl", "--latent", "30"], "twin rule latent"),
+        (["sdxl", "--latent", "16"], "too small to read"),
+        (["sdxl", "--width", "1"], "twin rule channels"),
+        (["sdxl", "--batch", "0"], "batch is 0"),
+        (["sdxl", "--learning-rate", "-1"], "learning_rate is -1"),
+        (["sdxl", "--samples", "grid.gif"], "not a .png"),
+        (["sdxl", "--samples", "nowhere/grid.png"], "does not exist"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(args, message):
+    result = invoke(*args)
+    assert result.exit_code == 2, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1 and message in lines[0]
