@@ -20,10 +20,10 @@ def load_spec(text: str) -> UNetSpec:
     named, path = all_named(), Path(text)
     if text in named:
         return named[text]
-    if path.suffix != ".json" and not path.is_file():
+    if path.suffix != ".json" and not _is_file(path):
         raise_unknown("spec", text, named)
     try:
-        content = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8-sig")  # with or without a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not text"
         raise WalkbenchError(f"spec file {text!r}: {reason}; name a readable JSON file") from None
@@ -31,3 +31,11 @@ def load_spec(text: str) -> UNetSpec:
         return UNetSpec.from_json(content)
     except WalkbenchError as error:
         raise WalkbenchError(f"{text}: {error}") from None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether ``path`` is a file; text that cannot be a path, such as a pasted spec, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -122,13 +122,13 @@ _TOTAL = [
     Column("activation_bytes", "activations moved", _mebibytes),
     Column("peak_activation_bytes", "activations at peak", _mebibytes),
 ]
-_BLOCKS = [
-    Column("block", "block"),
+_BLOCKS = [  # the long key comes last, where it may wrap
     Column("count", "×", right=True),
     Column("params", "params", millions, right=True),
     Column("macs", "MACs", giga, right=True),
     Column("weight_bytes", "weights", _mebibytes, right=True),
     Column("activation_bytes", "moved", _mebibytes, right=True),
+    Column("block", "block"),
 ]
 _CROSSCHECK = [
     Column("tool", "tool"),
