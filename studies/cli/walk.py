@@ -56,12 +56,12 @@ def walk(
         emit(rows, format)
         return
     for name in dict.fromkeys(row["family"] for row in rows):
-        own = [_flat(row) for row in rows if row["family"] == name]
+        own = [flat_row(row) for row in rows if row["family"] == name]
         emit(own, format, _columns(device), f"Family {name}: the walk from SDXL to SnapGen")
     _legend(device)
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
+def flat_row(row: dict[str, Any]) -> dict[str, Any]:
     """One table row: published figures become text with their confidence word."""
     published = row["published"] or {}
     flat = dict(row)

@@ -72,7 +72,7 @@ def _line(rows: Sequence[Row], field: str, unit: float, family: str, legend: boo
         mode="lines+markers",
         line={"color": colour, "dash": "dot" if estimated else "solid", "width": 2},
         marker={**MARK["estimated" if estimated else "exact"], "color": colour},
-        customdata=[[row["change"]] for row in rows],
+        customdata=[[row["change"], f"{family}/{row['step']}"] for row in rows],
         hovertemplate=f"family {family}, %{{x}}: %{{y:,.1f}}<br>%{{customdata[0]}}<extra></extra>",
     )
 
@@ -106,7 +106,7 @@ def _published(
         showlegend=legend,
         mode="markers",
         marker={**MARK["published"], "color": FAMILY_COLOUR[family], "line": {"width": 2}},
-        customdata=[[text] for text in texts],
+        customdata=[[text, f"{family}/{step}"] for text, step in zip(texts, steps, strict=True)],
         hovertemplate="%{x}: %{y:,.1f}<br>%{customdata[0]}<extra></extra>",
     )
 
