@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+OUTLIER_SD = 0.2  # log-error at which a row begins to lose weight, as in the roofline's fit
+REWEIGHTINGS = 20
+
 Array = NDArray[np.float64]
 
 
@@ -20,12 +23,17 @@ def fit_baseline(sizes: Array, latency_ms: Array, weights: Array | None = None) 
     """Return a (ms), b (ms per GMAC) and c (ms per Mparam), none negative.
 
     ``sizes`` is (n, 2): GMAC and millions of parameters. Errors are relative, so that a 0.6 ms
-    classifier and a 2 s UNet count alike.
+    classifier and a 2 s UNet count alike, and rows far off lose weight (Cauchy, reweighted).
     """
-    weight = np.ones(len(latency_ms)) if weights is None else weights
+    base = np.ones(len(latency_ms)) if weights is None else weights
     columns = np.column_stack([np.ones(len(sizes)), sizes])
-    scale = np.sqrt(weight) / latency_ms
-    return np.asarray(nnls(columns * scale[:, None], latency_ms * scale)[0])
+    weight = base
+    for _ in range(REWEIGHTINGS):
+        scale = np.sqrt(weight) / latency_ms
+        fit = np.asarray(nnls(columns * scale[:, None], latency_ms * scale)[0])
+        error = np.log(np.maximum(columns @ fit, 1e-9) / latency_ms)
+        weight = base / (1 + (error / OUTLIER_SD) ** 2)
+    return fit
 
 
 def predict_baseline(fit: Array, sizes: Array) -> Array:

@@ -37,12 +37,15 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _ACTIVATIONS = frozenset(
-    """
-    relu relu_ gelu hardtanh hardtanh_ clamp_min sigmoid sigmoid_ hardsigmoid hardsigmoid_
-    hardswish hardswish_ leaky_relu leaky_relu_ elu mish tanh
-    """.split()
+    (
+        *("relu", "relu_", "gelu", "hardtanh", "hardtanh_", "clamp_min", "sigmoid", "sigmoid_"),
+        *("hardsigmoid", "hardsigmoid_", "hardswish", "hardswish_", "leaky_relu", "leaky_relu_"),
+        *("elu", "mish", "tanh"),
+    )
 )
-_REARRANGE = frozenset("clone _to_copy index copy_ roll im2col col2im channel_shuffle flip".split())
+_REARRANGE = frozenset(
+    ("clone", "_to_copy", "index", "copy_", "roll", "im2col", "col2im", "channel_shuffle", "flip")
+)
 _PLAIN: dict[str, Kind] = {
     **dict.fromkeys(("conv", "grouped"), "conv"),
     **dict.fromkeys(("pointwise", "linear", "matmul"), "matrix"),
