@@ -353,10 +353,18 @@ def hover_text(row: Row) -> str:
         elif axis.kind == "loss":
             note = ", standard error"
         lines.append(f"{axis.name.lower() if key != 'macs' else 'MACs'} {axis.write(row)}{note}")
-    if row.get("failed"):
-        lines.append(f"failed: {row['failed']}")
-    elif row["state"] == "PRUNED" or row["feasible"] is False:
-        lines.append("over budget" + (", not trained" if row["state"] == "PRUNED" else ""))
-    elif row["state"] != "COMPLETE":
-        lines.append(row["state"].lower())
+    lines.append(verdict(row))
     return "<br>".join(lines)
+
+
+def verdict(row: Row) -> str:
+    """Return in a few words how a trial ended, and whether it kept its budgets."""
+    if row.get("failed"):
+        return f"failed: {row['failed']}"
+    if row["state"] == "PRUNED":
+        return "over budget, not trained"
+    if row["state"] != "COMPLETE":
+        return str(row["state"]).lower()
+    return {True: "within budget", False: "over budget", None: "budgets not checked"}[
+        row["feasible"]
+    ]

@@ -1,0 +1,78 @@
+"""What the pages show, read once and kept until it changes.
+
+Storages stay open from one refresh to the next; what is computed from a study is kept under its
+storage, its name and its last trial. A study object is never kept: it belongs to one thread.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import sqlalchemy
+import streamlit as st
+
+from studies.figures.progress import progress_figure
+from studies.reading import StudyData, open_for_reading, read_names, read_study
+from studies.walk import walk_rows
+
+
+def study_names(url: str) -> list[str]:
+    """Return the studies in the storage at ``url``; raises `WalkbenchError` if it has none."""
+    return read_names(_storage(url, _file(url)))
+
+
+def study(url: str, name: str) -> StudyData:
+    """Return the study as it stands now; only trials that are new are read anew."""
+    return read_study(_storage(url, _file(url)), name)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _storage(url: str, file: tuple[int, int] | None) -> Any:
+    """Keep the storage open; ``file`` is part of the key, so that a new file is opened anew."""
+    return open_for_reading(url)
+
+
+def _file(url: str) -> tuple[int, int] | None:
+    """Return what tells a SQLite file from another one that took its name."""
+    parsed = sqlalchemy.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    path = Path(parsed.database)
+    if not path.exists():
+        return None
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def progress(url: str, found: StudyData) -> go.Figure:
+    """Return the figure of how the study's front grew."""
+    return _progress(url, found.name, found.stamp, found)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _progress(url: str, name: str, stamp: tuple[int, int, str], _found: StudyData) -> go.Figure:
+    return progress_figure(_found.rows, _found.objectives)
+
+
+@st.cache_data(show_spinner="Pricing every step of the walk …", max_entries=64)
+def walk(family: str, device: str) -> list[dict[str, Any]]:
+    """Return the rows of the design walk; see `studies.walk.walk_rows`."""
+    return walk_rows(family, device)  # type: ignore[arg-type]
+
+
+def shown_url(url: str) -> str:
+    """Write a storage's address without its password; text that is no address as it is."""
+    try:
+        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return url
+
+
+def example_storage() -> str | None:
+    """Return the address of the study that ships with Walkbench, None where it does not."""
+    folder = files("studies") / "example"
+    if not folder.is_dir():
+        return None
+    databases = sorted(str(path) for path in folder.iterdir() if path.name.endswith(".db"))
+    return f"sqlite:///{databases[0]}" if databases else None

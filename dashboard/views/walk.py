@@ -1,0 +1,106 @@
+"""The design walk from SDXL to SnapGen, step by step, ours beside what is published."""
+
+import streamlit as st
+
+from dashboard import data
+from dashboard.design_tables import changes
+from dashboard.design_view import show_design
+from dashboard.tables import table
+from dashboard.walk_table import published_lines, walk_table
+from latency_db.devices import device_names
+from search_space.presets import FAMILIES, walk_specs
+from studies.cli.output import giga, millions, percent
+from studies.figures.walk import walk_figure
+from studies.walk import WALK_DEVICE
+
+FAMILY_WORDS = {"M": "M: published percentages", "F": "F: published totals", "both": "Both"}
+
+
+def take_click() -> None:
+    """Make the clicked point's step the chosen one."""
+    points = st.session_state.walk_chart["selection"]["points"]
+    if points and "customdata" in points[0]:
+        st.session_state.walk_step = points[0]["customdata"][1]
+
+
+st.title("The design walk from SDXL to SnapGen")
+first, second, third = st.columns([3, 2, 2], gap="medium", vertical_alignment="bottom")
+with first:
+    family = st.segmented_control(
+        "Reconstruction",
+        list(FAMILY_WORDS),
+        default="M",
+        required=True,
+        format_func=FAMILY_WORDS.__getitem__,
+        key="walk_family",
+        help="The paper leaves details open. Family M reproduces its percentages within a point, "
+        "family F its parameter totals; neither is the paper's own table.",
+    )
+with second:
+    names = device_names()
+    device = st.selectbox("Phone or chip", names, index=names.index(WALK_DEVICE), key="walk_device")
+rows = data.walk(family, device)
+by_step = {f"{row['family']}/{row['step']}": row for row in rows}
+if st.session_state.get("walk_step") not in by_step:
+    st.session_state.walk_step = next(step for step in by_step if step.endswith("/mqa"))
+with third:
+    chosen = st.selectbox("Step", list(by_step), key="walk_step")
+    row = by_step[chosen]
+
+left, right = st.columns([3, 2], gap="large")
+with left:
+    figure = walk_figure(rows)
+    figure.add_vline(row["step"], line={"width": 16, "color": "rgba(11, 110, 153, 0.10)"})
+    st.plotly_chart(
+        figure,
+        theme=None,
+        key="walk_chart",
+        on_select=take_click,
+        selection_mode="points",
+        config={"displayModeBar": False},
+        alt="Parameters, MACs and estimated latency of every step of the walk",
+    )
+    st.caption(
+        "Params and MACs are exact, at a 128×128 latent and 77 tokens. Hollow points are "
+        f"estimates for {device} with their 80 % interval, never measurements. An open diamond "
+        "is where the published change leads from our step before. Click a step to see it."
+    )
+with right:
+    spec = walk_specs(FAMILIES[row["family"]])[row["step"]]
+    st.subheader(f"{chosen}: {row['change']}")
+    latency = (
+        f"{row['latency_ms']:,.0f} ({row['latency_low_ms']:,.0f}–{row['latency_high_ms']:,.0f})"
+    )
+    cells = [
+        ["params", millions(row["params"]), percent(row["params_delta"]), "exact"],
+        ["MACs", giga(row["macs"]), percent(row["macs_delta"]), "exact"],
+        ["latency", f"○ {latency} ms", percent(row["latency_delta"]), "estimated, 80 %"],
+    ]
+    head = ["ours", "", f"against {row['against']}" if row["against"] else "", ""]
+    st.html(table(head, cells, classes=["", "n", "n", "p"]))
+    published = published_lines(row)
+    if published:
+        lines = [list(line[:3]) for line in published]
+        st.html(table(["◇ published", "", "confidence"], lines))
+        st.caption(f"Source: {'; '.join(dict.fromkeys(line[3] for line in published))}.")
+    else:
+        st.html(table(["◇ published", ""], [["params, MACs, latency, FID", "not published"]]))
+    st.subheader("What changed")
+    if row["against"]:
+        before = walk_specs(FAMILIES[row["family"]])[row["against"]]
+        found = [list(line) for line in changes(before, spec)]
+        st.html(table(["", row["against"], row["step"]], found))
+    else:
+        st.caption("The walk begins here.")
+    show_design(spec, key="walk")
+
+for name in dict.fromkeys(row["family"] for row in rows):
+    own = [r for r in rows if r["family"] == name]
+    st.subheader(f"Family {name}, step by step")
+    st.html(walk_table(own, row["step"] if row["family"] == name else None))
+st.caption(
+    "Δ is against the step before; expanded-separable is against no-high-res-sa, as published. "
+    "Published figures: SnapGen, arXiv 2412.09619, with a word for how sure they are: stated is "
+    "printed in a source, derived is computed from stated figures. The published latencies are of "
+    "an iPhone 15 Pro. What the paper does not print stays “not published”."
+)

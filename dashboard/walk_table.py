@@ -1,0 +1,79 @@
+"""The design walk as a table: ours, the change, and what is published, side by side.
+
+>>> from studies.walk import walk_rows
+>>> "not published" in walk_table(walk_rows("M"), "mqa")
+True
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dashboard.tables import table
+from studies.cli.output import giga, millions, percent
+from studies.cli.walk import flat_row
+
+_HEAD = ("step", "params", "Δ", "published", "MACs", "Δ", "published", "ms (80 %)", "Δ",
+         "published", "published")  # fmt: skip
+_CLASSES = ("", "n", "n", "p", "n", "n", "p", "n", "n", "w", "w")
+_GROUPS = (
+    ("", 1),
+    ("Parameters, exact", 3),
+    ("MACs, exact", 3),
+    ("Latency, estimated", 3),
+    ("FID", 1),
+)
+
+
+def walk_table(rows: Sequence[dict[str, Any]], step: str | None = None) -> str:
+    """Return the HTML table of one family's ``rows``, with ``step`` highlighted."""
+    steps = [row["step"] for row in rows]
+    marked = steps.index(step) if step in steps else None
+    lines = [_line(flat_row(row)) for row in rows]
+    return table(_HEAD, lines, classes=_CLASSES, marked=marked, groups=_GROUPS)
+
+
+def _line(row: dict[str, Any]) -> list[str]:
+    return [
+        row["step"],
+        millions(row["params"]),
+        percent(row["params_delta"]),
+        row["params_published"],
+        giga(row["macs"]),
+        percent(row["macs_delta"]),
+        row["macs_published"],
+        f"○ {row['latency']}",
+        percent(row["latency_delta"]),
+        row["latency_published"],
+        row["fid_published"],
+    ]
+
+
+def published_lines(row: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return (what, figure, confidence, source) for all that is published of one step."""
+    names = {
+        "params": "params",
+        "macs": "MACs",
+        "latency_ms": "latency",
+        "params_delta": "params, change",
+        "macs_delta": "MACs, change",
+        "latency_delta": "latency, change",
+        "fid": "FID, ImageNet 256",
+        "note": "remark",
+    }
+    lines = []
+    for key, figure in (row["published"] or {}).items():
+        value = figure["value"]
+        if key.endswith("_delta"):
+            text = f"{percent(value)} against {row['against']}"
+        elif key == "params":
+            text = millions(value)
+        elif key == "macs":
+            text = giga(value)
+        elif key == "latency_ms":
+            text = f"{value} ms"
+        else:
+            text = str(value)
+        if "device" in figure:
+            text += f", {figure['device']}"
+        lines.append((names[key], text, figure["confidence"], figure["source"]))
+    return lines
