@@ -1,43 +1,45 @@
-"""Estimate the latency of a UNet on an iPhone chip from other people's published measurements.
+"""Estimate milliseconds on an iPhone chip, for a spec, a block, or any module that can be traced.
 
-A first model: `a + b·GMAC + c·Mparam` per chip, fitted to the published classifiers and UNets. Its
-interval is the one that leaving each row out in turn has earned, and it is wide.
+No phone is needed: the estimate is a roofline fitted to other people's published measurements
+(:mod:`latency_db.roofline_fit`), and its interval is the one that held-out rows earned it. A spec
+is priced from its plan's segments, which candidates of a search share, so one more candidate is a
+handful of look-ups.
 
 >>> from search_space.presets import named_spec
->>> latency = ChipEstimate.of("A15").predict(named_spec("snapgen-t2i"))
->>> latency.source, latency.low < latency.ms < latency.high
+>>> latency = ChipEstimate.of("A18 Pro").predict(named_spec("snapgen-t2i"))
+>>> latency.source, latency.low < 274 < latency.high  # published: 274 ms
 ('estimated', True)
 """
 
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
-from latency_db.baseline import Array, fit_baseline, predict_baseline
-from latency_db.devices import CHIPS
+from latency_db.devices import CHIPS, DEVICES, chip_of
+from latency_db.fitted import shipped_fit
 from latency_db.latency import Latency
-from latency_db.published.rows import published_rows
-from search_space.cost import cost
-from search_space.errors import raise_unknown
-from search_space.presets import named_spec
+from latency_db.operators import Operator, operators, unknown_names
+from latency_db.roofline import NAMES, Array, Setting, loads, milliseconds
+from search_space.block import Block
+from search_space.cost import block_cost
+from search_space.errors import WalkbenchError
+from search_space.plan import Segment, plan
 from search_space.spec import UNetSpec
+from search_space.trace import Op, trace
+from search_space.unet import UNet
 
-# The published UNets as specs of ours, with the latent size they were measured at.
-_UNETS = {
-    "SD 2.1-base UNet (CFG pair)": ("sd21", 64),
-    "SDXL-base UNet (CFG pair)": ("sdxl", 96),
-    "SnapGen UNet": ("snapgen-t2i", 128),
-}
-_REFERENCE = "A15"  # the chip with UNets and most classifiers; the others are scaled from it
+UNKNOWN_WIDENS = 2.0  # an interval grows to this when all the time is in operators never seen
 
 
-@dataclass(frozen=True)
-class _Line:
-    """Coefficients of one chip, and the ratio to the truth that 80 % of rows stay within."""
-
-    coefficients: tuple[float, float, float]
-    spread: float
+class UnknownOperatorWarning(UserWarning):
+    """A module has operators that no published network had; the estimate's interval is wider."""
 
 
 @dataclass(frozen=True)
@@ -46,65 +48,166 @@ class ChipEstimate:
 
     chip: str
     device: str
-    name: str = "estimate: a + b·GMAC + c·Mparam"
+    name: str = "estimate from published measurements"
 
     @classmethod
     def of(cls, chip: str, device: str = "") -> "ChipEstimate":
-        """Return the estimate for ``chip``; raises :class:`WalkbenchError` for an unknown one."""
-        if chip not in CHIPS:
-            raise_unknown("chip", chip, CHIPS)
-        return cls(chip, device or chip)
+        """Return the estimate for ``chip``, which may be a phone's name.
+
+        Raises :class:`WalkbenchError` naming the nearest for an unknown one.
+        """
+        return cls(chip_of(chip), device or chip)
 
     def predict(self, spec: UNetSpec) -> Latency:
         """Return the estimated latency of one forward pass at batch 1, with its 80 % interval."""
-        line, priced = _line(self.chip), cost(spec)
-        sizes = np.array([[priced.macs / 1e9, priced.params / 1e6]])
-        ms = float(predict_baseline(np.array(line.coefficients), sizes)[0])
-        return Latency(ms, ms / line.spread, ms * line.spread, 0.0, "estimated")
+        total = _floor(self.chip)
+        for segment in plan(spec).segments:
+            total = total + _segment(segment, self.chip)
+        return _latency(total, self.chip)
 
 
-@lru_cache(maxsize=1)
-def _rows() -> dict[str, tuple[Array, Array]]:
-    """GMAC and Mparam, (n, 2), and milliseconds, (n,), of each chip's usable rows."""
-    found: dict[str, list[tuple[float, float, float]]] = {}
-    for row in published_rows():
-        if row.model in _UNETS and row.chip in CHIPS:
-            name, latent = _UNETS[row.model]
-            priced = cost(named_spec(name).replace(latent_size=latent))
-            gmac, mparam = priced.macs / 1e9 * row.batch, priced.params / 1e6
-        elif row.suggested_use == "calib" and row.macs_g and row.params_m:
-            gmac, mparam = row.macs_g, row.params_m
-        else:
-            continue
-        found.setdefault(row.chip, []).append((gmac, mparam, row.latency_ms))
-    return {
-        chip: (np.array(values)[:, :2], np.array(values)[:, 2]) for chip, values in found.items()
+def estimate_spec(spec: UNetSpec, chip: str) -> Latency:
+    """Return the latency of ``spec`` on ``chip``, batch 1, converted in an ANE-friendly layout."""
+    return ChipEstimate.of(chip).predict(spec)
+
+
+def estimate_block(block: Block, chip: str) -> Latency:
+    """Return the latency that ``block`` adds to a network on ``chip``; no floor is counted."""
+    return _latency(_block(block, chip_of(chip)), chip_of(chip))
+
+
+def estimate(
+    module_or_spec: nn.Module | UNetSpec,
+    inputs: Sequence[Any] | Mapping[str, Any] | Tensor | None = None,
+    chip: str = "A17 Pro",
+    setting: Setting | None = None,
+) -> Latency:
+    """Return the latency of a spec or of any traceable module on ``chip``, with its interval.
+
+    ``inputs`` are the module's forward arguments (a tensor, a sequence, or a mapping of names);
+    only their shapes and dtypes matter. The module is traced as a copy on meta, so it may be
+    anywhere. ``setting`` says how it will be converted: by default as PyTorch writes it, or
+    ANE-friendly for a spec or a :class:`search_space.unet.UNet`.
+
+    Raises :class:`WalkbenchError` for an unknown chip (naming the nearest), and for a module whose
+    shapes depend on values or that cannot be traced. Operators that the tracer does not know are
+    named in an :class:`UnknownOperatorWarning`, count as data movement, and widen the interval.
+    """
+    name = chip_of(chip)
+    if isinstance(module_or_spec, UNetSpec):
+        return ChipEstimate.of(name).predict(module_or_spec)
+    if inputs is None:
+        raise WalkbenchError("estimate needs the inputs of a module; pass its forward arguments")
+    ops = _trace(module_or_spec, inputs)
+    friendly = isinstance(module_or_spec, UNet)
+    chosen = setting if setting is not None else Setting(ane_layout=friendly)
+    return estimate_operators(ops, name, chosen)
+
+
+def estimate_operators(ops: Iterable[Op], chip: str, setting: Setting) -> Latency:
+    """Return the latency of a traced network on ``chip``, its floor included."""
+    ops = tuple(ops)
+    unknown = unknown_names(ops)
+    parts = operators(ops)
+    total = _floor(chip) + _price(parts, chip, setting)
+    if not unknown:
+        return _latency(total, chip)
+    guessed = {op: n for op, n in parts.items() if op.kind == "unknown"}
+    share = _price(Counter(guessed), chip, setting)[0] / total[0]
+    # Even a fast-looking one may be a fallback to the CPU, hence a widening that is never small.
+    widen = 1.25 + (UNKNOWN_WIDENS - 1.25) * float(share)
+    warnings.warn(
+        f"no published network had these operators: {', '.join(unknown)}; they count as data "
+        f"movement, and the interval is {widen:.2f} times as wide",
+        UnknownOperatorWarning,
+        stacklevel=3,
+    )
+    return _latency(total, chip, widen)
+
+
+def _trace(module: nn.Module, inputs: Sequence[Any] | Mapping[str, Any] | Tensor) -> tuple[Op, ...]:
+    """Trace a copy of ``module`` on meta; the original keeps its device and its weights."""
+    try:
+        copy = _on_meta(module)
+        if isinstance(inputs, Mapping):
+            named = {key: _meta_input(value) for key, value in inputs.items()}
+            with torch.device("meta"):
+                return trace(copy, **named).ops
+        given = (inputs,) if isinstance(inputs, Tensor) else inputs
+        with torch.device("meta"):
+            return trace(copy, *(_meta_input(value) for value in given)).ops
+    except WalkbenchError:
+        raise
+    except Exception as error:  # whatever a user's module raises is the user's to read
+        first = str(error).strip().splitlines()[0] if str(error).strip() else ""
+        raise WalkbenchError(
+            f"{type(module).__name__} cannot be traced on meta: {type(error).__name__} {first}; "
+            "it must run on the given inputs, and its shapes must not depend on values"
+        ) from error
+
+
+def _on_meta(module: nn.Module) -> nn.Module:
+    """Return a copy whose parameters and buffers are on meta, without copying their values."""
+    import copy
+
+    tensors = {
+        id(t): t if t.device.type == "meta" else _like_on_meta(t)
+        for t in (*module.parameters(), *module.buffers())
     }
+    return copy.deepcopy(module, memo=tensors)
 
 
-@lru_cache(maxsize=32)
-def _line(chip: str) -> _Line:
-    """Fit ``chip``; one without classifiers and UNets is the reference chip, scaled."""
-    own = _rows().get(chip)
-    if own is not None and len(own[1]) > 20:
-        sizes, ms = own
-        fit = fit_baseline(sizes, ms)
-        left_out = [
-            predict_baseline(
-                fit_baseline(np.delete(sizes, i, 0), np.delete(ms, i)), sizes[i : i + 1]
-            )
-            for i in range(len(ms))
-        ]
-        errors = np.abs(np.log(ms / np.concatenate(left_out)))
-        # UNets are few among classifiers, so an interval for UNets must hold theirs as well.
-        big = errors[sizes[:, 0] > 100]
-        spread = float(np.exp(max(np.quantile(errors, 0.8), np.max(big))))
-        return _Line((float(fit[0]), float(fit[1]), float(fit[2])), spread)
-    reference = _line(_REFERENCE)
-    scale = CHIPS[_REFERENCE].dram_gb_s / CHIPS[chip].dram_gb_s
-    if own is not None:
-        sizes, ms = own
-        expected = predict_baseline(np.array(reference.coefficients), sizes)
-        scale = float(np.exp(np.mean(np.log(ms / expected))))
-    a, b, c = (value * scale for value in reference.coefficients)
-    return _Line((a, b, c), reference.spread)
+def _like_on_meta(tensor: Tensor) -> Tensor:
+    made = torch.empty_like(tensor, device="meta")
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(made, requires_grad=tensor.requires_grad)
+    return made
+
+
+def _meta_input(value: Any) -> Any:
+    return value.to("meta") if isinstance(value, Tensor) else value
+
+
+def _latency(total: Array, chip: str, widen: float = 1.0) -> Latency:
+    """Turn milliseconds and their gradient, (14,), into a latency with its interval."""
+    fitted = shipped_fit()
+    ms, slope = float(total[0]), total[1:] / total[0]
+    return fitted.interval.around(ms, float(slope @ fitted.fit.covariance[chip] @ slope), widen)
+
+
+def _price(parts: Mapping[Operator, int], chip: str, setting: Setting) -> Array:
+    """Return milliseconds and their gradient by log-parameters, (14,), without the floor."""
+    if not parts:
+        return np.zeros(1 + len(NAMES))
+    work = loads(parts, CHIPS[chip].on_chip_mb, setting, floor=False)
+    ms, gradient = milliseconds(work, shipped_fit().fit.parameters[chip])
+    return np.concatenate([[ms], gradient])
+
+
+@lru_cache(maxsize=64)
+def _floor(chip: str) -> Array:
+    total = np.zeros(1 + len(NAMES))
+    total[:2] = shipped_fit().fit.parameters[chip][0]
+    return total
+
+
+@lru_cache(maxsize=1 << 16)
+def _block(block: Block, chip: str) -> Array:
+    """Price one block; a transformer stack is its projections and ``depth`` equal layers."""
+    total = np.zeros(1 + len(NAMES))
+    for part, count in block.parts():
+        total = total + count * _price(operators(block_cost(part).ops), chip, Setting())
+    return total
+
+
+@lru_cache(maxsize=1 << 16)
+def _segment(segment: Segment, chip: str) -> Array:
+    total = np.zeros(1 + len(NAMES))
+    for step in segment.steps:
+        total = total + _block(step.block, chip)
+    return total
+
+
+def chips_and_devices() -> dict[str, list[str]]:
+    """Return each chip with the phones that have it."""
+    return {chip: [name for name, c in DEVICES.items() if c == chip] for chip in CHIPS}

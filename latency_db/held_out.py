@@ -1,8 +1,8 @@
 """Predict every published row by a model that never saw its family, or never saw its lab.
 
 A family is left out on every chip at once, and SnapGen takes the design walk with it: a network
-that several labs measured stays on one side of every split. The baseline is fitted anew to the same rows
-of each split. Nothing here looks at the result.
+that several labs measured stays on one side of every split. The baseline is fitted anew to the same
+rows of each split. Nothing here looks at the result.
 
 >>> held = leave_out("lab", only={"snapgen"})
 >>> [(row.item.model, row.item.chip) for row in held]
@@ -19,12 +19,12 @@ import numpy as np
 
 from latency_db.baseline import fit_baseline, predict_baseline
 from latency_db.evidence import Evidence, Item, Pair, published_evidence
+from latency_db.fitted import LAB_SD, Fit
 from latency_db.roofline import Array
-from latency_db.roofline_fit import Fit, Workload, fit_roofline
+from latency_db.roofline_fit import Workload, fit_roofline
 
 Grouping = Literal["family", "lab"]
 
-LAB_SD = 0.12  # log-sd of what no model can know: labs differ by 10.6 % at the median
 _BASELINE_ROWS = 10  # fewer rows of a chip than this do not make a baseline of three coefficients
 
 
@@ -84,7 +84,9 @@ def leave_out_pairs(only: set[str] | None = None) -> list[HeldPair]:
     """Return every published ratio as predicted without its family."""
     work = shared_workload()
     pairs = [pair for pair in work.evidence.pairs if only is None or pair.family in only]
-    return [HeldPair(pair, predict_pair(fit_without("family", pair.family), pair)) for pair in pairs]
+    return [
+        HeldPair(pair, predict_pair(fit_without("family", pair.family), pair)) for pair in pairs
+    ]
 
 
 def predict_pair(fit: Fit, pair: Pair) -> float:

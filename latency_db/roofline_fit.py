@@ -21,7 +21,6 @@ True
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from scipy.optimize import least_squares
 
 from latency_db.devices import CHIPS, IPAD_CHIPS
 from latency_db.evidence import Evidence, Item, Pair, lab_spread
+from latency_db.fitted import Fit
 from latency_db.roofline import (
     NAMES,
     PARAMETERS,
@@ -37,7 +37,6 @@ from latency_db.roofline import (
     Loads,
     Setting,
     loads,
-    milliseconds,
     operator_milliseconds,
 )
 
@@ -53,20 +52,6 @@ PAIR_WEIGHT = 0.5  # the walk's two reconstructions together count as one
 
 _K = len(NAMES)
 _CHIP_NAMES = tuple(ALL_CHIPS)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Parameters, (13,), of every chip and the covariance, (13, 13), of their logarithms."""
-
-    parameters: dict[str, Array]
-    covariance: dict[str, Array]
-
-    def predict(self, work: Loads, chip: str) -> tuple[float, float]:
-        """Return milliseconds and the log-variance that the fit itself leaves open."""
-        ms, gradient = milliseconds(work, self.parameters[chip])
-        slope = gradient / ms
-        return ms, float(slope @ self.covariance[chip] @ slope)
 
 
 class Workload:
