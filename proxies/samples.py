@@ -19,7 +19,7 @@ from torch import Tensor
 from proxies.data.dataset import prompts, shapes, to_bytes
 from proxies.data.prompts import Prompt
 from proxies.flow_matching import integrate
-from proxies.trainer import Trainer
+from proxies.loop import Trainer
 from proxies.validation import NOISE_SEED, undisturbed
 from search_space.errors import WalkbenchError
 

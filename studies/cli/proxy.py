@@ -33,6 +33,9 @@ def run(
     samples: Annotated[
         Path | None, typer.Option(help="Write a PNG of pictures that the twin draws.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Save the run here, and go on from here when it exists.")
+    ] = None,
     format: FormatOption = Format.table,
 ) -> None:
     """Train the twin of SPEC on captioned shapes and print its validation loss.
@@ -63,7 +66,7 @@ def run(
     interrupted = False
     try:
         with _Watch() as watch:
-            score = finish(trainer, budget, progress=watch)
+            score = finish(trainer, budget, progress=watch, checkpoint=checkpoint)
     except KeyboardInterrupt:
         if trainer.step == 0:
             raise

@@ -65,6 +65,17 @@ def test_an_interruption_prints_what_was_reached_and_exits_as_interrupted(spec, 
     assert data["value"] < data["start"]
 
 
+def test_a_second_run_goes_on_from_the_checkpoint(spec, tmp_path):
+    path = str(tmp_path / "run")
+    for steps in ("2", "5"):
+        result = invoke(spec, "--steps", steps, "--checkpoint", path, "--format", "json")
+        assert result.exit_code == 0, result.stderr
+    whole = invoke(spec, "--steps", "5", "--format", "json")
+    assert json.loads(result.stdout)["losses"] == json.loads(whole.stdout)["losses"]
+    other = invoke(spec, "--steps", "6", "--seed", "1", "--checkpoint", path)
+    assert other.exit_code == 2 and "seed is 0 there and 1 here" in other.stderr.replace("\n", " ")
+
+
 def test_a_run_that_diverges_prints_why_and_exits_with_1(spec):
     result = invoke(spec, "--steps", "40", "--batch", "4", "--learning-rate", "1e5")
     assert result.exit_code == 1

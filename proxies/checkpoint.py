@@ -1,0 +1,135 @@
+"""Checkpoints of a proxy run: what a killed run needs to go on as if nothing had happened.
+
+A checkpoint holds the weights, their average, the optimizer's moments, the state of the random
+stream and the counters, so the run that goes on agrees with the uninterrupted one to the last bit.
+It is a safetensors file (no code inside, unlike a pickle). It replaces its predecessor only when it
+is complete: a kill or a full disk in the middle of writing leaves the one before.
+
+>>> import tempfile
+>>> from proxies.loop import Budget, Recipe, Trainer
+>>> from search_space.presets import named_spec
+>>> recipe = Recipe(batch=2, train_images=16, validation_images=8)
+>>> trainer = Trainer(named_spec("F/mqa"), width=8, recipe=recipe)
+>>> trainer.train(Budget(steps=1))
+>>> with tempfile.TemporaryDirectory() as folder:
+...     save(trainer, Path(folder) / "run.safetensors")
+...     again = Trainer(named_spec("F/mqa"), width=8, recipe=recipe)
+...     restore(again, Path(folder) / "run.safetensors")
+>>> again.step
+1
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from proxies.loop import Trainer
+from search_space.errors import WalkbenchError
+
+FORMAT = 1  # bumped when the file changes meaning
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+def save(trainer: Trainer, path: Path) -> None:
+    """Write the state of ``trainer`` to ``path``, in place of what was there.
+
+    Raises :class:`WalkbenchError` when it cannot be written; the checkpoint before is still there.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        save_file(_tensors(trainer), partial, metadata={"run": json.dumps(_facts(trainer))})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        kept = "the checkpoint before is kept" if path.exists() else "there is none before it"
+        raise WalkbenchError(
+            f"checkpoint {str(path)!r} cannot be written: {error}; {kept}; make room or name "
+            "another file"
+        ) from None
+
+
+def restore(trainer: Trainer, path: Path) -> None:
+    """Put ``trainer``, freshly made, into the state saved at ``path``.
+
+    Raises :class:`WalkbenchError` for a file that is not a checkpoint, and for one of another run,
+    naming what differs.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {})["run"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise WalkbenchError(
+            f"checkpoint {str(path)!r} cannot be read: {error}; remove it to start anew"
+        ) from None
+    wanted = _identity(trainer)
+    for name, value in wanted.items():
+        if facts["identity"].get(name) != value:
+            raise WalkbenchError(
+                f"checkpoint {str(path)!r} is of another run: {name} is "
+                f"{facts['identity'].get(name)!r} there and {value!r} here; remove it or name "
+                "another file"
+            )
+    _put(trainer, tensors, facts)
+
+
+def _identity(trainer: Trainer) -> dict[str, Any]:
+    """What must agree for a run to go on: JSON types only."""
+    data = {
+        "format": FORMAT,
+        "spec": trainer.spec.digest(),
+        "width": trainer.width,
+        "latent": trainer.latent,
+        "seed": trainer.seed,
+        "data": trainer.data.name if trainer.data else "",
+        "pictures": len(trainer.images),
+        **dataclasses.asdict(trainer.recipe),
+    }
+    return json.loads(json.dumps(data))  # type: ignore[no-any-return]
+
+
+def _facts(trainer: Trainer) -> dict[str, Any]:
+    return {
+        "identity": _identity(trainer),
+        "step": trainer.step,
+        "seconds": trainer.seconds,
+        "loss": trainer.loss,
+        "loss_sum": trainer.loss_sum,
+        "curve": trainer.curve,
+        "averaged_steps": trainer.ema.steps,
+    }
+
+
+def _tensors(trainer: Trainer) -> dict[str, Tensor]:
+    out = {"generator": trainer.generator.get_state()}
+    for i, weights in enumerate(trainer.flat.weights):
+        out[f"weights.{i}"] = weights.detach()
+        out[f"average.{i}"] = trainer.ema.averages[i]
+        for name in MOMENTS:
+            if weights in trainer.optimizer.state:  # empty before the first step
+                out[f"{name}.{i}"] = trainer.optimizer.state[weights][name]
+    return out
+
+
+def _put(trainer: Trainer, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    trainer.generator.set_state(tensors["generator"])
+    flat = trainer.flat
+    flat.copy_in([tensors[f"weights.{i}"] for i in range(len(flat.weights))])
+    for i, weights in enumerate(flat.weights):
+        trainer.ema.averages[i].copy_(tensors[f"average.{i}"])
+        if f"step.{i}" in tensors:
+            trainer.optimizer.state[weights] = {
+                name: tensors[f"{name}.{i}"].to(weights.device) for name in MOMENTS
+            }
+    trainer.ema.steps = facts["averaged_steps"]
+    trainer.step, trainer.seconds = facts["step"], facts["seconds"]
+    trainer.loss, trainer.loss_sum = facts["loss"], facts["loss_sum"]
+    trainer.curve = [(step, seconds, loss) for step, seconds, loss in facts["curve"]]

@@ -1,0 +1,129 @@
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from proxies import checkpoint, trainer
+from proxies.checkpoint import restore, save
+from proxies.trainer import Budget, Trainer, run_proxy
+from search_space.errors import WalkbenchError
+from tests.proxies.small import RECIPE, small_spec
+
+STEPS = 24
+RUN = f"""
+STEPS = {STEPS}
+import sys
+from pathlib import Path
+import torch
+from proxies import trainer
+from tests.proxies.small import RECIPE, small_spec
+
+torch.set_num_threads(1)
+trainer.CHECKPOINT_SECONDS = 0.0
+score = trainer.run_proxy(
+    small_spec(), steps=STEPS, recipe=RECIPE, validate_at=(0.5,), checkpoint=Path(sys.argv[1])
+)
+print(score.losses, score.train_loss_sum, [(s, v) for s, _, v in score.curve])
+"""
+
+
+def made(**changes):
+    return Trainer(small_spec(), recipe=RECIPE, **changes)
+
+
+def test_a_run_killed_in_the_middle_ends_like_one_that_was_not(tmp_path):
+    torch.set_num_threads(1)
+    path, command = tmp_path / "run", [sys.executable, "-c", RUN, str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while process.poll() is None and saved_step(path) < 5:
+        time.sleep(0.01)
+    process.kill()  # SIGKILL: nothing is tidied up
+    assert process.wait() != 0, "the run ended before it was killed"
+    resumed = subprocess.run(command, capture_output=True, check=True, text=True)
+    whole = run_proxy(small_spec(), steps=STEPS, recipe=RECIPE, validate_at=(0.5,))
+    curve = [(step, value) for step, _, value in whole.curve]
+    assert resumed.stdout.strip() == f"{whole.losses} {whole.train_loss_sum} {curve}"
+
+
+def saved_step(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["run"])["step"]
+
+
+def test_a_longer_budget_goes_on_where_the_shorter_ended(tmp_path):
+    torch.set_num_threads(1)
+    path = tmp_path / "run"
+    run_proxy(small_spec(), steps=3, recipe=RECIPE, checkpoint=path)
+    steps = []
+    longer = run_proxy(
+        small_spec(),
+        steps=6,
+        recipe=RECIPE,
+        checkpoint=path,
+        progress=lambda state: steps.append(state.step),
+    )
+    assert steps == [4, 5, 6, 6]
+    assert longer.losses == run_proxy(small_spec(), steps=6, recipe=RECIPE).losses
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    path, run = tmp_path / "run", made()
+    run.train(Budget(steps=1))
+    save(run, path)
+    before = path.read_bytes()
+
+    def full(tensors, file, metadata):
+        Path(file).write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    run.train(Budget(steps=2))
+    with pytest.raises(WalkbenchError, match=r"No space left .*the checkpoint before is kept"):
+        save(run, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"seed": 1}, "seed is 0 there and 1 here"),
+        ({"width": 32}, "width is 16 there and 32 here"),
+    ],
+)
+def test_a_checkpoint_of_another_run_names_what_differs(tmp_path, other, named):
+    path = tmp_path / "run"
+    save(made(), path)
+    with pytest.raises(WalkbenchError, match=named):
+        restore(made(**other), path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", None])
+def test_a_broken_checkpoint_is_named_and_not_touched(tmp_path, content):
+    path = tmp_path / "run"
+    save(made(), path)
+    whole = path.read_bytes()
+    broken = whole[: len(whole) // 2] if content is None else content
+    path.write_bytes(broken)
+    with pytest.raises(WalkbenchError, match="cannot be read"):
+        run_proxy(small_spec(), steps=2, recipe=RECIPE, checkpoint=path)
+    assert path.read_bytes() == broken
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    with pytest.raises(WalkbenchError, match="cannot be written"):
+        save(made(), tmp_path / "nowhere" / "run")
+
+
+def test_checkpoints_are_not_written_at_every_step(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(trainer, "save", lambda run, path: written.append(run.step))
+    run_proxy(small_spec(), steps=5, recipe=RECIPE, checkpoint=tmp_path / "run")
+    assert written == [5]
