@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from latency_db.devices import chip_of
+from proxies.data.dataset import shapes
 from proxies.trainer import Recipe
 from proxies.twin import twin
 from search_space.errors import WalkbenchError, raise_unknown
@@ -206,6 +207,7 @@ def _proxy(table: ConfigTable, space: SearchSpace) -> ProxySettings:
         )
     try:
         twin(space.base, settings.width, settings.latent)
+        shapes("train", 1, settings.latent)
     except WalkbenchError as error:
         raise WalkbenchError(f"{table.where}: [proxy] {error}") from None
     return settings

@@ -72,7 +72,7 @@ class Objective:
         known: dict[str, float] = {}
         try:
             spec = self._suggest(trial)
-            known |= self._price(trial, spec)
+            self._price(trial, spec, known)
             is_feasible = self._constrain(trial, known)
             if "proxy_loss" in self.config.objectives:
                 if not is_feasible:
@@ -91,17 +91,16 @@ class Objective:
         trial.set_user_attr("spec", spec.to_dict())
         return spec
 
-    def _price(self, trial: optuna.Trial, spec: UNetSpec) -> dict[str, float]:
-        """Store cost and latency; return what of them can be an objective or a budget."""
+    def _price(self, trial: optuna.Trial, spec: UNetSpec, known: dict[str, float]) -> None:
+        """Store cost and latency, and note in ``known`` what can be an objective or a budget."""
         priced: Cost = cost(spec)
         trial.set_user_attr("cost", dataclasses.asdict(priced))
-        known: dict[str, float] = {"params": priced.params, "macs": priced.macs}
+        known.update(params=priced.params, macs=priced.macs)
         if self.latency is not None:
             latency: Latency = self.latency.predict(spec)
             device = {"device": self.latency.device, "by": self.latency.name}
             trial.set_user_attr("latency", {**dataclasses.asdict(latency), **device})
             known["latency_ms"] = latency.ms
-        return known
 
     def _constrain(self, trial: optuna.Trial, known: dict[str, float]) -> bool:
         """Tell Optuna and our rows how far each budget is exceeded; say whether all are kept."""

@@ -2,7 +2,8 @@
 
 ``trials`` is a total: running again continues, and a finished study says so. Trials that were
 interrupted do not count and are made up for; those that failed for a reason do count. Several
-processes may run one study at once, each by the same command, on a storage that all of them reach.
+processes may run one study at once, each by the same command, on a storage that all of them reach;
+each finishes the trial it has, so together they may run one more than the total for each of them.
 
 >>> import tempfile
 >>> from latency_db.devices import latency_source

@@ -1,0 +1,130 @@
+import pytest
+
+from search_space.errors import WalkbenchError
+from search_space.presets import all_named
+from studies.config import load_config, parse_config, shipped_configs
+from tests.studies.fakes import config_text, make_config
+
+
+def test_a_good_config_is_read_as_written(tmp_path):
+    config = make_config(tmp_path, trials=7, seed=3, budgets="latency_ms = 260\nparams = 4e8")
+    assert (config.name, config.trials, config.seed, config.sampler) == ("small", 7, 3, "tpe")
+    assert config.objectives == ("proxy_loss", "latency_ms")
+    assert config.budgets == {"latency_ms": 260.0, "params": 4e8}
+    assert config.proxy.steps == 2 and config.proxy.width == 8 and config.proxy.seconds is None
+    assert [design.name for design in config.enqueue] == ["F/mqa"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "small"', "", "name is missing"),
+        ("trials = 6", "trials = 0", "trials is 0; an integer of 1 or more"),
+        ("trials = 6", "trials = true", "trials is True; an integer"),
+        ("trials = 6", "trials = 2.5", "trials is 2.5"),
+        ("seed = 0", "seed = -1", "seed is -1; an integer of 0 or more"),
+        ('sampler = "tpe"', 'sampler = "annealing"', "tpe, nsga2, random, gp"),
+        ("trials = 6", "trials = 6\ntrails = 7", "no key 'trails'"),
+        ("[budgets]", "[budget]", "no table 'budget'"),
+        ("[study]", "[study", "is not TOML"),
+        ('path = "small.toml"', "", "either name or path"),
+        ('path = "small.toml"', 'path = "gone.toml"', "No such file"),
+        ('path = "small.toml"', 'name = "snapgem"', "did you mean 'snapgen'"),
+        ("fix = {}", "fix = 3", "a table [space.fix]"),
+        ("fix = {}", "fix = {width = 3}", "unknown axis 'width'"),
+        ("fix = {}", "fix = {mid_depth = 9}", "9 is outside"),
+        ("['proxy_loss', 'latency_ms']", "[]", "a list of proxy_loss, latency_ms"),
+        ("['proxy_loss', 'latency_ms']", "['fid', 'latency_ms']", "a list of proxy_loss"),
+        ("['proxy_loss', 'latency_ms']", "['proxy_loss', 'proxy_loss']", "each once"),
+        ("latency_ms = 260", "latency_ms = -1", "latency_ms is -1; a positive number"),
+        ("latency_ms = 260", "latency_ms = inf", "latency_ms is inf; a positive number"),
+        ("latency_ms = 260", "latency_ms = nan", "latency_ms is nan; a positive number"),
+        ("latency_ms = 260", "latency = 260", "no key 'latency'"),
+        ('name = "A18 Pro"', 'name = "iPhone 51"', "unknown device 'iPhone 51'"),
+        ('name = "A18 Pro"', "", "latency_ms needs a device"),
+        ("steps = 2", "", "either steps (same result everywhere) or seconds"),
+        ("steps = 2", "steps = 2\nseconds = 3", "either steps"),
+        ("width = 8", "width = 1", "twin rule"),
+        ("width = 8", "latent = 25", "multiple of 4"),
+        ("width = 8", "latent = 16", "16 pixels are too small"),
+        ("width = 8", "batch = 0", "batch is 0"),
+        ("['F/mqa']", "['F/mqb']", "did you mean 'F/mqa'"),
+        ("['F/mqa']", "['sd21']", "sd21: spec has 4 stages"),
+        ("['F/mqa']", "['sd21', 'sdxl']", "(and 1 more)"),
+        ("['F/mqa']", "'F/mqa'", "a list of names"),
+        ("['F/mqa']", "['F/mqa']\nstrict = 1", "true or false"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(tmp_path, old, new, said):
+    make_config(tmp_path)
+    text = config_text()
+    assert old in text
+    with pytest.raises(WalkbenchError) as caught:
+        parse_config(text.replace(old, new, 1), "study.toml", tmp_path)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_gp_with_budgets_is_refused_because_it_never_sees_what_was_not_trained(tmp_path):
+    with pytest.raises(WalkbenchError, match="gp"):
+        make_config(tmp_path, sampler="gp")
+    assert make_config(tmp_path, sampler="gp", budgets="").sampler == "gp"
+    sizes = make_config(tmp_path, sampler="gp", objectives=("params", "macs"))
+    assert sizes.proxy is None
+
+
+def test_designs_outside_the_space_are_listed_and_left_out_only_when_asked(tmp_path):
+    make_config(tmp_path)
+    text = config_text(designs=("sd21", "F/mqa", "sdxl")) + "strict = false\n"
+    config = parse_config(text, "study.toml", tmp_path)
+    assert [design.name for design in config.enqueue] == ["F/mqa"]
+    assert [line.split(":")[0] for line in config.left_out] == ["sd21", "sdxl"]
+
+
+def test_without_a_list_every_named_design_of_the_space_is_enqueued_once():
+    text = "study = {name = 'x', trials = 1}\nspace = {name = 'snapgen'}\n"
+    config = parse_config(text + "objectives = {minimise = ['params']}")
+    inside = {spec.digest() for spec in all_named().values() if spec in config.space}
+    digests = [design.spec.digest() for design in config.enqueue]
+    assert set(digests) == inside and len(digests) == len(inside)
+
+
+def test_a_design_may_be_a_file_beside_the_config(tmp_path):
+    spec = all_named()["F/mqa"]
+    (tmp_path / "mine.json").write_text(spec.to_json())
+    config = make_config(tmp_path, designs=("mine.json",))
+    assert config.enqueue[0].name == "mine.json" and config.enqueue[0].spec == spec
+
+
+def test_what_makes_trials_incomparable_is_in_about_and_the_rest_is_not(tmp_path):
+    plain = make_config(tmp_path).about()
+    for same in ({"seed": 9}, {"trials": 9}, {"sampler": "random"}, {"designs": ()}):
+        assert make_config(tmp_path, **same).about() == plain
+    for other in (
+        {"budgets": "latency_ms = 261"},
+        {"objectives": ("latency_ms", "proxy_loss")},
+        {"proxy": "[proxy]\nsteps = 3\nwidth = 8"},
+    ):
+        assert make_config(tmp_path, **other).about() != plain
+
+
+@pytest.mark.parametrize("name", shipped_configs())
+def test_every_shipped_config_loads_and_says_what_it_costs_and_how_to_run_it(name):
+    from importlib.resources import files
+
+    config = load_config(name)
+    assert config.name == name and config.enqueue
+    header = (files("studies") / "configs" / f"{name}.toml").read_text().split("\n\n")[0]
+    for word in ("expected", "cost", f"walkbench study run {name}"):
+        assert word in header
+
+
+def test_the_demo_enqueues_the_walk_of_family_f_in_order_and_then_searches():
+    config = load_config("demo")
+    assert config.enqueue[0].name == "F/thin" and config.enqueue[-1].name == "snapgen-imagenet"
+    assert config.trials > len(config.enqueue)
+
+
+@pytest.mark.parametrize("text", ["nope", "nope.toml"])
+def test_an_unknown_config_says_what_there_is(text):
+    with pytest.raises(WalkbenchError, match=r"known: demo|name a readable file"):
+        load_config(text)
