@@ -25,6 +25,8 @@ def choose_study(storage_place: Any, study_place: Any) -> tuple[str, StudyData]:
             _nothing_yet(url, f"{data.shown_url(url)} holds no study yet.")
         wanted = os.environ.get(STUDY)
         first = names.index(wanted) if wanted in names else 0
+        if wanted and wanted not in names:
+            st.warning(f"{data.shown_url(url)} holds no study {wanted!r}; showing another one.")
         if st.session_state.get("study") not in names:
             st.session_state.study = names[first]
         name = study_place.selectbox("Study", names, key="study")

@@ -18,7 +18,7 @@ from search_space.errors import WalkbenchError
 from search_space.presets import all_named, named_spec
 from search_space.spec import UNetSpec
 from studies.cli.output import percent
-from studies.figures.axes import AXES, Axis
+from studies.figures.axes import AXES
 from studies.figures.pareto import verdict
 from studies.reading import StudyData
 from studies.store import storage_url
@@ -35,6 +35,7 @@ def show_trial(row: Mapping[str, Any], study: StudyData, url: str) -> None:
     other = st.selectbox("Compare with", names, index=names.index(REFERENCE), key="reference")
     reference = reference_row(other, study, row)
     st.html(table(*number_table(row, reference, other), classes=["", "n", "n", "n"]))
+    st.caption("± standard error over samples · ○ estimated, ■ measured, (80 % interval)")
     stages, differs, take = st.tabs(["Stages", f"Against {other}", "Take it along"])
     with stages:
         show_design(spec, key="trial")
@@ -64,13 +65,8 @@ def number_table(
         delta = percent(ours / theirs - 1) if ours is not None and theirs else "–"
         if axis.kind != "exact" and delta != "–":
             delta = f"≈ {delta}"  # of two uncertain numbers
-        lines.append([_label(axis), axis.write(row), axis.write(reference), delta])
+        lines.append([axis.name, axis.write(row), axis.write(reference), delta])
     return ["", "this design", name, "Δ"], lines
-
-
-def _label(axis: Axis) -> str:
-    note = {"loss": " (± standard error)", "latency": " (80 % interval)", "exact": ""}
-    return axis.name + note[axis.kind]
 
 
 def reference_row(name: str, study: StudyData, row: Mapping[str, Any]) -> Mapping[str, Any]:

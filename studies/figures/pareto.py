@@ -107,10 +107,10 @@ def pareto_figure(
     if named:
         figure.add_trace(_points(named, plot, "named", NAMED_COLOUR, 1.35, bars=drawn, star=True))
     unplaced = [row for row in rows if not plot.has(row) and plot.x.value(row) is not None]
-    if unplaced:
-        figure.add_trace(_edge(unplaced, plot))
     _ring(figure, plot, next((row for row in placed if row["trial"] == selected), None))
     _frame(figure, plot, placed, budgets or {})
+    if unplaced:
+        figure.add_trace(_edge(unplaced, plot, figure.layout.xaxis.range[1]))
     _label(figure, plot, named, placed)
     return figure
 
@@ -220,17 +220,22 @@ def _stairs(best: Sequence[Row], plot: _Plot, name: str) -> go.Scatter:
     )
 
 
-def _edge(rows: Sequence[Row], plot: _Plot) -> go.Scatter:
-    """Ticks along the top for candidates without a value on the vertical axis."""
+def _edge(rows: Sequence[Row], plot: _Plot, end: float) -> go.Scatter:
+    """Ticks along the top for candidates without a value on the vertical axis.
+
+    Those beyond ``end`` of the horizontal axis are arrows at its end: they would squeeze the rest.
+    """
     trained = plot.y.key == "proxy_loss"
+    places = [plot.x.value(row) or 0.0 for row in rows]
     return go.Scatter(
-        x=[plot.x.value(row) for row in rows],
+        x=[min(place, end) for place in places],
         y=[0.985] * len(rows),
         yaxis="y2",
+        cliponaxis=False,
         name="without a loss (over budget or failed)" if trained else f"without {plot.y.name}",
         mode="markers",
         marker={
-            "symbol": "line-ns-open",
+            "symbol": ["triangle-right" if p > end else "line-ns-open" for p in places],
             "size": 11,
             "color": INFEASIBLE_COLOUR,
             "line": {"width": 2},
