@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from studies.cli import latency_export, latency_read
+from studies.cli import latency_estimate, latency_export, latency_read
 from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, shortened
 
 SpaceOption = Annotated[str | None, typer.Option("--space", help="A shipped space or a TOML file.")]
@@ -182,6 +182,6 @@ def register(app: typer.Typer) -> None:
     group.command()(plan)
     group.command()(measure)
     group.command("import")(import_)
-    for module in (latency_read, latency_export):
+    for module in (latency_read, latency_export, latency_estimate):
         module.register(group)
     app.add_typer(group, name="latency")

@@ -1,0 +1,189 @@
+"""`walkbench latency published`, `estimate` and `validate-estimate`: latencies without a phone.
+
+>>> from studies.cli.main import app
+>>> from typer.testing import CliRunner
+>>> words = ["latency", "published", "--chip", "A18 Pro", "--format", "csv"]
+>>> CliRunner().invoke(app, words).stdout.splitlines()[1].split(",")[:4]
+['SnapGen UNet', 'SnapGen', 'iPhone 16 Pro Max', 'A18 Pro']
+"""
+
+from typing import Annotated, Any
+
+import typer
+
+from studies.cli.output import Column, Format, FormatOption, decimals, emit, err
+
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="A phone or a chip, such as 'iPhone 15 Pro' or A15.")
+]
+
+
+def published(
+    chip: Annotated[
+        str | None, typer.Option("--chip", help="Rows of one chip or phone: A15, 'iPhone 13'.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Rows whose model contains this.")
+    ] = None,
+    format: FormatOption = Format.table,
+) -> None:
+    """Browse other people's published iPhone latencies, each with its source."""
+    from search_space.errors import WalkbenchError
+
+    rows = [_published_row(row) for row in _rows_of(chip) if _matches(row.model, model)]
+    if not rows:
+        raise WalkbenchError(
+            f"no published row has {model!r} in its model; "
+            "`walkbench latency published` lists all of them"
+        )
+    emit(rows, format, _PUBLISHED, "Published by others; not measured here")
+
+
+def estimate(
+    specs: Annotated[list[str], typer.Argument(help="Specs: names, or paths of their JSON files.")],
+    device: DeviceOption = "iPhone 15 Pro",
+    format: FormatOption = Format.table,
+) -> None:
+    """Estimate designs on an iPhone, calibrated on published measurements."""
+    from latency_db.devices import chip_of, latency_source
+    from search_space.load import load_spec
+
+    source = latency_source(device)
+    rows = []
+    for name in specs:
+        spec = load_spec(name)
+        latency = source.predict(spec)
+        rows.append(
+            {
+                "spec": name,
+                "digest": spec.digest(),
+                "device": device,
+                "chip": chip_of(device),
+                "latency_low_ms": latency.low,
+                "latency_high_ms": latency.high,
+                "latency_ms": latency.ms,
+                "coverage": latency.coverage,
+                "source": latency.source,
+            }
+        )
+    emit(rows, format, _ESTIMATE, f"Estimated for {device}: 80 % interval, then the middle")
+
+
+def validate_estimate(
+    by: Annotated[
+        str, typer.Option("--by", help="What is left out together: family or lab.")
+    ] = "family",
+    format: FormatOption = Format.table,
+) -> None:
+    """Hold the estimates against published rows they never saw (about a minute)."""
+    from latency_db.held_out import leave_out
+    from latency_db.validate_estimate import SPLITS, report
+    from search_space.errors import raise_unknown
+
+    if by not in ("family", "lab"):
+        raise_unknown("grouping", by, ("family", "lab"))
+    with err.status(f"leaving out one {by} at a time"):
+        held = leave_out("family" if by == "family" else "lab")
+    chips = dict.fromkeys(row.item.chip for row in held)
+    rows = [
+        _score_row(by, found)
+        for chip in (*chips, None)
+        for split in SPLITS
+        if (found := report(held, chip, split))
+    ]
+    emit(rows, format, _SCORES, f"Estimates against published rows, leaving out one {by} at a time")
+
+
+def _rows_of(chip: str | None) -> tuple[Any, ...]:
+    """Rows of a chip, which may be named by a phone; older chips and iPads have rows too."""
+    from latency_db.devices import DEVICES, chip_of
+    from latency_db.published.rows import published_rows
+
+    if chip is None:
+        return published_rows()
+    known = {row.chip for row in published_rows()}
+    if chip not in known and any(_plain(chip) == _plain(name) for name in (*DEVICES, *known)):
+        match = [name for name in known if _plain(name) == _plain(chip)]
+        chip = match[0] if match else chip_of(chip)
+    return published_rows(chip)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _matches(model: str, wanted: str | None) -> bool:
+    return wanted is None or wanted.lower() in model.lower()
+
+
+def _published_row(row: Any) -> dict[str, Any]:
+    return {
+        "model": row.model,
+        "family": row.family,
+        "device": row.device,
+        "chip": row.chip,
+        "resolution": row.input_resolution,
+        "precision": row.precision,
+        "units": row.compute_units,
+        "published_ms": row.latency_ms,
+        "rounding_ms": row.rounding_ms,
+        "batch": row.batch,
+        "source": row.source,
+        "url": row.source_url,
+        "use": row.suggested_use,
+        "notes": row.notes,
+    }
+
+
+def _score_row(by: str, found: dict[str, Any]) -> dict[str, Any]:
+    baseline, gain = found["baseline"] or {}, found["gain"] or {}
+    return {
+        "left_out": by,
+        **{key: value for key, value in found.items() if key not in ("baseline", "gain")},
+        "baseline_median_pct": baseline.get("median_pct"),
+        "gain_points": gain.get("points"),
+        "gain_low": gain.get("low"),
+        "gain_high": gain.get("high"),
+    }
+
+
+_PUBLISHED = [
+    Column("model", "model"),
+    Column("chip", "chip"),
+    Column("resolution", "px", right=True),
+    Column("precision", "precision"),
+    Column("units", "units"),
+    Column("published_ms", "published ms", lambda value: f"{value:g}", right=True),
+    Column("use", "used as"),
+    Column("source", "source"),
+]
+_ESTIMATE = [
+    Column("spec", "spec"),
+    Column("chip", "chip"),
+    Column("latency_low_ms", "low ms", decimals(0), right=True),
+    Column("latency_high_ms", "high ms", decimals(0), right=True),
+    Column("latency_ms", "estimate ms", decimals(0), right=True),
+    Column("source", "source"),
+]
+_SCORES = [
+    Column("chip", "chip"),
+    Column("split", "split"),
+    Column("n", "rows", right=True),
+    Column("median_pct", "median %", decimals(1), right=True),
+    Column("within_10_pct", "±10 %", decimals(0), right=True),
+    Column("within_20_pct", "±20 %", decimals(0), right=True),
+    Column("spearman", "Spearman", decimals(3), right=True),
+    Column("kendall", "Kendall", decimals(3), right=True),
+    Column("coverage_80_pct", "in 80 %", decimals(0), right=True),
+    Column("baseline_median_pct", "baseline %", decimals(1), right=True),
+    Column("gain_points", "gain", decimals(1), right=True),
+    Column("gain_low", "from", decimals(1), right=True),
+    Column("gain_high", "to", decimals(1), right=True),
+]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group ``latency``."""
+    group.command()(published)
+    group.command()(estimate)
+    group.command("validate-estimate")(validate_estimate)
