@@ -40,7 +40,7 @@ def sinusoid(t: Tensor, width: int) -> Tensor:
     """
     half = width // 2
     steps = torch.arange(half, device=t.device, dtype=torch.float32)
-    frequencies = torch.exp(steps * (-math.log(10000.0) / half))  # (half,)
+    frequencies = torch.exp(steps * -math.log(10000.0) / half)  # (half,), rounded as diffusers does
     angles = t[:, None].to(frequencies.dtype) * frequencies  # (B, half)
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
