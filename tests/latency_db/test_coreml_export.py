@@ -1,0 +1,191 @@
+"""Conversion to Core ML: the same numbers, no copied heads, every weight, every MAC."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from latency_db.backends.backend import CannotRun
+from latency_db.backends.coreml_check import OPERATORS, check_program, missing_parameters
+from latency_db.backends.coreml_export import (
+    Recipe,
+    convert,
+    export_one,
+    export_packages,
+    write_manifest,
+)
+from latency_db.builder_narrow import narrow
+from search_space.block import (
+    AddedEmbed,
+    ClassEmbed,
+    ContextProj,
+    ConvIn,
+    ConvOut,
+    Fuse,
+    Norm,
+    Resample,
+    ResBlock,
+    TimeEmbed,
+    TransformerLayer,
+    TransformerProjection,
+    TransformerStack,
+)
+from search_space.errors import WalkbenchError
+from search_space.presets import named_spec
+from search_space.spec import Conv
+from tests.latency_db.mil_evaluator import HANDLERS, evaluate
+
+NORM = Norm(4, 1e-5, "silu")
+MHA = TransformerLayer(4, 8, 4, 4, 24, 7, True, True, 4.0, "none", False, "skip")
+MQA = TransformerLayer(4, 8, 1, 4, 24, 7, True, True, 3.0, "rms", True, "skip")
+GQA = TransformerLayer(4, 8, 2, 4, 24, 7, True, True, 3.0, "layer", False, "skip")
+CROSS = TransformerLayer(4, 8, 1, 4, 24, 7, False, True, 3.0, "none", True, "norm")
+PROJECTION = TransformerProjection(32, 32, 4, 4)
+BLOCKS = {
+    "conv_in": ConvIn(4, 16, 8),
+    "conv_out": ConvOut(16, 4, 8, NORM),
+    "time_embed": TimeEmbed(16, 32, "silu"),
+    "added_embed": AddedEmbed(16, 2, 8, 32, "silu"),
+    "class_embed": ClassEmbed(10, 32),
+    "context_proj": ContextProj(24, 32, 7, True),
+    "resblock": ResBlock(16, 8, 16, 8, 32, Conv(), NORM),
+    "resblock_separable": ResBlock(16, 0, 32, 8, 32, Conv("separable", 2.0, "max", True), NORM),
+    "resblock_hardswish": ResBlock(16, 0, 16, 8, 32, Conv(), Norm(4, 1e-5, "hardswish")),
+    "resblock_mish": ResBlock(16, 0, 16, 8, 32, Conv(), Norm(4, 1e-5, "mish")),
+    "resblock_gelu": ResBlock(16, 0, 16, 8, 32, Conv(), Norm(4, 1e-5, "gelu")),
+    "resblock_relu": ResBlock(16, 0, 16, 8, 32, Conv(), Norm(4, 1e-5, "relu")),
+    "fuse": Fuse(16, 8, 32, 8),
+    "projection": PROJECTION,
+    "layer_mha": MHA,
+    "layer_mqa_rms_rope": MQA,
+    "layer_gqa_layer_norm": GQA,
+    "layer_cross_only": CROSS,
+    "stack": TransformerStack(PROJECTION, MQA, 2),
+    "down_dense": Resample("down", 16, 8, Conv()),
+    "down_pool": Resample("down", 16, 8, None),
+    "up_separable": Resample("up", 16, 8, Conv("separable")),
+    "up_plain": Resample("up", 16, 8, None),
+}
+TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2}
+
+
+def error_of(subject, recipe, copies=1):
+    """Convert, run both, return the largest difference relative to the largest value."""
+    model, program, facts = convert(subject, copies, recipe)
+    with torch.no_grad():
+        wanted = program.module(*program.inputs)
+    wanted = [wanted] if isinstance(wanted, torch.Tensor) else list(wanted)
+    got = evaluate(model._mil_program, list(program.inputs))
+    assert [tuple(t.shape) for t in got] == [tuple(t.shape) for t in wanted]
+    worst = max(
+        float((g.float() - w).abs().max() / w.abs().max()) for g, w in zip(got, wanted, strict=True)
+    )
+    return worst, facts
+
+
+def test_the_evaluator_knows_every_operator_that_a_program_may_have():
+    assert set(HANDLERS) == OPERATORS - {"const"}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_half_precision_program_computes_what_the_block_computes(name):
+    worst, _ = error_of(BLOCKS[name], Recipe("ios17", "fp16"))
+    assert worst <= TOLERANCE["fp16"]
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_single_precision_program_computes_what_the_block_computes(name):
+    worst, _ = error_of(BLOCKS[name], Recipe("ios18", "fp32"))
+    assert worst <= TOLERANCE["fp32"]
+
+
+@pytest.mark.parametrize(
+    "name", ["layer_mha", "layer_mqa_rms_rope", "layer_gqa_layer_norm", "layer_cross_only", "stack"]
+)
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_neural_engine_layout_computes_what_the_block_computes(name, precision):
+    block = BLOCKS[name]
+    worst, facts = error_of(block, Recipe("ios17", precision, "ane"))
+    assert worst <= TOLERANCE[precision]
+    assert "linear" not in facts.operators
+
+
+def test_the_neural_engine_layout_is_the_same_function_as_the_standard_one():
+    standard = convert(MQA, 1, Recipe("ios17", "fp32"))[1]
+    ane = convert(MQA, 1, Recipe("ios17", "fp32", "ane"))[1]
+    with torch.no_grad():
+        one = standard.module(*standard.inputs)  # (B, S, C)
+        other = ane.module(*ane.inputs)  # (B, C, 1, S)
+    assert torch.allclose(one, other.squeeze(2).transpose(1, 2), atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_whole_small_unet_computes_what_the_network_computes(precision):
+    spec = narrow(named_spec("F/qk-norm-rope"), width=32, latent=8)
+    worst, facts = error_of(spec, Recipe("ios17", precision))
+    assert worst <= TOLERANCE[precision]
+    assert "tile" not in facts.operators
+
+
+def test_a_single_key_head_is_never_copied():
+    for target in ("ios17", "ios18"):
+        for layer in (MQA, GQA, CROSS):
+            _, _, facts = convert(layer, 1, Recipe(target))
+            assert "tile" not in facts.operators
+
+
+def test_ios18_keeps_attention_as_one_operator_and_ios17_does_not():
+    assert convert(MQA, 1, Recipe("ios18"))[2].operators["scaled_dot_product_attention"] == 2
+    assert "scaled_dot_product_attention" not in convert(MQA, 1, Recipe("ios17"))[2].operators
+
+
+def test_four_copies_have_four_times_the_operators_and_none_is_merged():
+    one = convert(BLOCKS["resblock"], 1, Recipe())[2]
+    four = convert(BLOCKS["resblock"], 4, Recipe())[2]
+    assert four.operators["conv"] == 4 * one.operators["conv"]
+    assert four.macs == 4 * one.macs
+
+
+def test_a_lost_weight_is_noticed_by_name():
+    model, program, _ = convert(BLOCKS["fuse"], 1, Recipe())
+    with torch.no_grad():
+        program.module.copies[0].conv.weight.mul_(1.5)
+    assert missing_parameters(model._mil_program, program.module) == ["copies.0.conv.weight"]
+    with pytest.raises(CannotRun, match=r"copies\.0\.conv\.weight"):
+        check_program(model._mil_program, program.module, 32 * 24 * 64, "fuse")
+
+
+def test_a_program_with_other_macs_is_refused():
+    model, program, facts = convert(BLOCKS["fuse"], 1, Recipe())
+    with pytest.raises(CannotRun, match="MACs"):
+        check_program(model._mil_program, program.module, facts.macs + 1, "fuse")
+
+
+def test_an_export_resumes_and_leaves_finished_packages_alone(tmp_path):
+    assert export_one(BLOCKS["fuse"], 1, tmp_path, Recipe()) is None
+    (package,) = write_manifest(tmp_path)
+    weights = next((tmp_path / package.file).rglob("weight.bin"))
+    before = weights.stat().st_mtime_ns
+    (tmp_path / ".torn.part.mlpackage").mkdir()  # what a killed export leaves
+    assert export_one(BLOCKS["fuse"], 1, tmp_path, Recipe()) is None
+    assert weights.stat().st_mtime_ns == before
+    assert export_one(BLOCKS["fuse"], 1, tmp_path, Recipe("ios18")) is None
+    manifest = write_manifest(tmp_path)
+    assert [p.target for p in manifest] == ["ios17", "ios18"] or len(manifest) == 2
+    assert len(json.loads((tmp_path / "manifest.json").read_text())) == 2
+
+
+@pytest.mark.slow
+def test_packages_are_made_in_parallel_processes_and_listed(tmp_path):
+    blocks = [BLOCKS["fuse"], BLOCKS["conv_in"], BLOCKS["down_pool"]]
+    packages, refused = export_packages(blocks, tmp_path, Recipe(), copies=(1, 2), workers=2)
+    assert not refused
+    assert len(packages) == 6
+    assert all((tmp_path / p.file).is_dir() and p.bytes > 0 for p in packages)
+
+
+def test_unknown_target_precision_and_layout_are_named():
+    for change in ({"target": "ios99"}, {"precision": "int3"}, {"layout": "wide"}):
+        with pytest.raises(WalkbenchError, match=str(next(iter(change.values())))):
+            replace(Recipe(), **change)
