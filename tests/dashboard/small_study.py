@@ -10,7 +10,7 @@ from studies.config import parse_config
 from studies.runner import run_study
 
 CONFIG = """
-study = {name = "small", trials = 14, sampler = "random"}
+study = {name = "small", trials = 7, sampler = "random"}
 space = {name = "snapgen"}
 objectives = {minimise = ["proxy_loss", "latency_ms"]}
 budgets = {latency_ms = 300}
@@ -40,6 +40,12 @@ def made_up_score(spec: UNetSpec) -> Score:
     return Score.of_losses((value - 0.01, value, value + 0.01), fidelity)
 
 
-def make_small_study(storage: str) -> None:
-    """Run the study in ``storage``; takes about two seconds."""
-    run_study(parse_config(CONFIG), storage=storage, latency=MadeUpLatency(), proxy=made_up_score)
+def make_small_study(storage: str, trials: int | None = None) -> None:
+    """Run the study in ``storage``; seven trials, nothing is trained."""
+    run_study(
+        parse_config(CONFIG),
+        storage=storage,
+        trials=trials,
+        latency=MadeUpLatency(),
+        proxy=made_up_score,
+    )
