@@ -7,7 +7,7 @@ their channels-last memory inside the vector.
 
 >>> from torch import nn
 >>> net = nn.Linear(3, 2)
->>> flat = FlatParameters(net, lambda name, parameter: 1.0)
+>>> flat = FlatParameters(net, lambda name: 1.0)
 >>> [(round(group.multiplier, 1), group.weights.numel()) for group in flat.groups]
 [(1.0, 8)]
 >>> net(torch.ones(1, 3)).sum().backward()
@@ -34,14 +34,14 @@ class Group:
 class FlatParameters:
     """Moves the parameters of ``model`` into one vector per multiplier; the model keeps views.
 
-    ``multiplier(name, parameter)`` says by how much a parameter's learning rate differs. The order
+    ``multiplier(name)`` says by how much a parameter's learning rate differs. The order
     of groups and parameters is that of the model.
     """
 
-    def __init__(self, model: nn.Module, multiplier: Callable[[str, nn.Parameter], float]):
+    def __init__(self, model: nn.Module, multiplier: Callable[[str], float]):
         members: dict[float, list[tuple[str, nn.Parameter]]] = {}
         for name, parameter in model.named_parameters():
-            members.setdefault(multiplier(name, parameter), []).append((name, parameter))
+            members.setdefault(multiplier(name), []).append((name, parameter))
         self.groups = [_gather(factor, group) for factor, group in members.items()]
 
     @property

@@ -28,6 +28,7 @@ from proxies.data.dataset import Captioned, shapes, to_float
 from proxies.ema import PowerEMA
 from proxies.flat import FlatParameters
 from proxies.flow_matching import interpolate, sample_losses, stratified_times, velocity
+from proxies.learning_rate import BASE_WIDTH, width_multipliers
 from proxies.model import Learner, make_learner
 from proxies.score import Fidelity, Score
 from proxies.twin import twin
@@ -50,6 +51,7 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
     clip: float = 1.0  # joint norm of the gradients
+    by_width: bool = True  # learning rates follow the twin's width (proxies.learning_rate)
     ema_sigma: float = 0.10  # share of the run that the averaged weights reach back
     train_images: int = 4096
     validation_images: int = 256
@@ -111,7 +113,7 @@ class Trainer:
         )
         self.start_loss = self.validation.loss_of_guess(self.data.moments)
         self.params = sum(parameter.numel() for parameter in self.learner.unet.parameters())
-        self.flat = FlatParameters(self.learner, lambda name, parameter: 1.0)
+        self.flat = FlatParameters(self.learner, self._multipliers().__getitem__)
         self.optimizer = torch.optim.AdamW(
             [{"params": [g.weights], "multiplier": g.multiplier} for g in self.flat.groups],
             lr=recipe.learning_rate,
@@ -127,6 +129,16 @@ class Trainer:
         self.step, self.seconds = 0, 0.0
         self.loss, self.loss_sum, self.failed = math.nan, 0.0, ""
         self.curve: list[tuple[int, float, float]] = []
+
+    def _multipliers(self) -> dict[str, float]:
+        """Return the learning-rate multiplier of every parameter by name."""
+        assert self.data is not None
+        if not self.recipe.by_width or self.width == BASE_WIDTH:
+            return dict.fromkeys((name for name, _ in self.learner.named_parameters()), 1.0)
+        base = twin(self.spec, BASE_WIDTH, self.latent, tokens=self.data.tokens.shape[1])
+        with torch.device("meta"):
+            shapes_of_base = Learner(base, self.data.vocabulary, self.data.moments)
+        return width_multipliers(self.learner, shapes_of_base)
 
     def train(self, budget: Budget, each_step: Callable[[], None] | None = None) -> None:
         """Train until the budget is spent or the run diverges (then ``failed`` says how)."""

@@ -27,7 +27,7 @@ def network():
 
 def test_flat_parameters_train_like_separate_ones():
     plain, packed = initialise(network(), 0), initialise(network(), 0)
-    flat = FlatParameters(packed, lambda name, p: 0.5 if name.startswith("4") else 1.0)
+    flat = FlatParameters(packed, lambda name: 0.5 if name.startswith("4") else 1.0)
     groups = [
         {"params": list(plain[:3].parameters()), "lr": 1e-2},
         {"params": list(plain[4].parameters()), "lr": 5e-3},
@@ -54,7 +54,7 @@ def test_flat_parameters_train_like_separate_ones():
 
 def test_flat_parameters_keep_values_and_put_channels_last():
     before, net = initialise(network(), 0), initialise(network(), 0)
-    flat = FlatParameters(net, lambda name, parameter: 1.0)
+    flat = FlatParameters(net, lambda name: 1.0)
     for a, b in zip(before.parameters(), net.parameters(), strict=True):
         assert torch.equal(a, b)
         assert b.untyped_storage().data_ptr() == flat.weights[0].untyped_storage().data_ptr()

@@ -1,0 +1,70 @@
+import dataclasses
+
+import pytest
+import torch
+
+from proxies.data.dataset import to_float
+from proxies.trainer import Budget, Trainer
+from tests.proxies.small import RECIPE, small_spec
+
+WATCHED = ("down0.res0", "down1.stack0", "mid.res0", "up1.stack0", "up0.res0")
+
+
+def moved(width, by_width, steps=4):
+    """How far training moves what each watched block gives, relative to what it gave."""
+    recipe = dataclasses.replace(RECIPE, by_width=by_width, warm_up=0)
+    trainer = Trainer(small_spec(), width=width, recipe=recipe)
+    before = outputs(trainer)
+    trainer.train(Budget(steps=steps))
+    after = outputs(trainer)
+    return {n: ((after[n] - before[n]).norm() / before[n].norm()).item() for n in WATCHED}
+
+
+@torch.no_grad()
+def outputs(trainer):
+    found = {}
+    hooks = [
+        trainer.learner.unet.get_submodule(name).register_forward_hook(
+            lambda module, args, out, name=name: found.__setitem__(name, out.clone())
+        )
+        for name in WATCHED
+    ]
+    x = to_float(trainer.images[:8])
+    trainer.learner(x, torch.full((8,), 0.5), trainer.tokens[:8], trainer.labels[:8])
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def test_coordinates_move_alike_at_all_widths_and_grow_without_the_rule():
+    narrow = moved(16, by_width=True)
+    with_rule, without = moved(96, by_width=True), moved(96, by_width=False)
+    for name in WATCHED:
+        growth, plain = with_rule[name] / narrow[name], without[name] / narrow[name]
+        assert growth < 2, (name, growth)
+        assert plain > 1.5 * growth, (name, plain, growth)
+
+
+def test_the_base_width_has_one_learning_rate():
+    trainer = Trainer(small_spec(), width=16, recipe=RECIPE)
+    assert [group.multiplier for group in trainer.flat.groups] == [1.0]
+
+
+def test_only_matrices_whose_inputs_grow_are_slowed():
+    trainer = Trainer(small_spec(), width=32, recipe=RECIPE)
+    multiplier = {n: g.multiplier for g in trainer.flat.groups for n in g.names}
+    assert multiplier["unet.down0.res0.conv1.weight"] == 0.5
+    assert multiplier["unet.down1.stack0.layers.0.ff.out.weight"] == 0.5
+    assert multiplier["unet.output.conv_out.conv.weight"] == 0.5
+    assert multiplier["unet.input.conv_in.conv.weight"] == 1.0
+    assert multiplier["words.weight"] == multiplier["places.weight"] == 1.0
+    assert multiplier["unet.down0.res0.norm1.weight"] == 1.0
+    assert multiplier["unet.down0.res0.conv1.bias"] == 1.0
+
+
+@pytest.mark.parametrize("width", [8, 32])
+def test_several_groups_train_as_well(width):
+    trainer = Trainer(small_spec(), width=width, recipe=RECIPE)
+    trainer.train(Budget(steps=20))
+    assert len(trainer.flat.groups) > 1
+    assert trainer.score().value < trainer.start_loss

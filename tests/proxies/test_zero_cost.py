@@ -1,0 +1,82 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from proxies.twin import twin
+from proxies.zero_cost import naswot, synflow, zero_cost_scores, zico
+from search_space.cost import cost
+from search_space.initialise import initialise
+from search_space.presets import named_spec
+from search_space.unet import UNet
+from tests.proxies.small import small_spec
+
+SCORES = ("params", "macs", "grad_norm", "snip", "synflow", "naswot", "jacov", "zico")
+
+
+def test_all_scores_are_finite_and_repeat_for_one_seed():
+    first = zero_cost_scores(small_spec(), batch=4)
+    assert tuple(first) == SCORES
+    assert all(map(math.isfinite, first.values()))
+    assert zero_cost_scores(small_spec(), batch=4) == first
+    other = zero_cost_scores(small_spec(), batch=4, seed=1)
+    assert all(other[name] != first[name] for name in SCORES[2:])
+
+
+@pytest.mark.parametrize("name", ["F/thin", "dreamlite"])
+def test_deep_networks_with_gates_do_not_overflow(name):
+    scores = zero_cost_scores(named_spec(name), width=8, batch=4)
+    assert all(map(math.isfinite, scores.values()))
+
+
+def test_params_and_macs_are_those_of_the_design_and_not_of_its_twin():
+    scores = zero_cost_scores(small_spec(), batch=4)
+    assert scores["params"] == cost(small_spec()).params
+    assert scores["macs"] == cost(small_spec()).macs
+
+
+def test_zico_is_its_formula():
+    gradients = [
+        {"w": torch.tensor([[1.0, -2.0]]), "bias": torch.tensor([7.0])},
+        {"w": torch.tensor([[3.0, -2.5]]), "bias": torch.tensor([9.0])},
+    ]
+    first = 2.0 / math.sqrt(2.0)  # mean 2, standard deviation √2 of 1 and 3
+    second = 2.25 / (0.5 / math.sqrt(2.0))
+    assert zico(gradients) == pytest.approx(math.log(first + second))
+
+
+class Plain(nn.Module):
+    """Two linear layers with an activation, called like a learner."""
+
+    def __init__(self, weights):
+        super().__init__()
+        self.act = nn.ReLU()
+        self.layer = nn.Linear(2, 3, bias=False)
+        self.layer.weight.data = weights
+        self.unet = self
+
+    def forward(self, x, t, tokens, labels):
+        return self.act(self.layer(x))
+
+
+def test_naswot_counts_the_units_on_which_samples_agree():
+    net = Plain(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
+    x = torch.tensor([[1.0, 2.0], [1.0, -3.0]])  # codes 111 and 100: they agree on one unit
+    batch = (x, torch.zeros(2), None, None, None)
+    assert naswot(net, batch) == pytest.approx(math.log(3 * 3 - 1 * 1))
+
+
+def test_synflow_does_not_see_signs():
+    small = initialise(UNet(twin(small_spec(), width=8, latent=8)), seed=0)
+    before = synflow(small)
+    with torch.no_grad():
+        for parameter in small.parameters():
+            parameter.neg_()
+    assert synflow(small) == pytest.approx(before)
+
+
+@pytest.mark.parametrize("counts", [{"batch": 1}, {"batches": 1}])
+def test_one_sample_or_batch_is_too_few(counts):
+    with pytest.raises(ValueError, match="2 or more"):
+        zero_cost_scores(small_spec(), **counts)
