@@ -5,7 +5,7 @@ device nobody has are errors before anything runs. `docs/studies.md` lists every
 
 >>> config = load_config("demo")
 >>> config.objectives, config.budgets
-(('proxy_loss', 'latency_ms'), {'latency_ms': 600.0})
+(('proxy_loss', 'latency_ms'), {'latency_ms': 650.0})
 >>> parse_config("[study]\nname = 'x'\ntrials = 0")
 Traceback (most recent call last):
     ...

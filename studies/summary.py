@@ -86,6 +86,14 @@ def shown_rows(
     return [shown_row(row, row["trial"] in on_front) for row in chosen]
 
 
+def front_and_named(found: Sequence[Row], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the front's designs and the named ones, each once, as :func:`shown_rows` does."""
+    chosen = shown_rows(found, names)
+    shown = {row["digest"] for row in chosen}
+    named = [row for row in found if row["name"] and row["digest"] not in shown]
+    return chosen + [shown_row(row, on_front=False) for row in pareto.distinct(named)]
+
+
 def shown_row(row: Row, on_front: bool) -> dict[str, Any]:
     """Return one trial as :func:`shown_rows` does."""
     cost, score = row["cost"] or {}, dict(row["score"] or {})

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from search_space.errors import WalkbenchError
-from studies.cli import cost, dashboard, latency, proxy, space, study, walk
+from studies.cli import cost, dashboard, demo, export, latency, proxy, space, spec, study, walk
 from studies.cli.output import err
 
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
@@ -57,7 +57,7 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-for _module in (cost, walk, proxy, space, study, latency, dashboard):
+for _module in (demo, cost, walk, spec, space, proxy, study, latency, export, dashboard):
     _module.register(app)
 
 

@@ -1,0 +1,63 @@
+"""`walkbench demo`: from the design walk to a report in a few minutes, on any machine.
+
+Prints the walk, runs the shipped study `demo` (which trains), writes a report, exports the best
+design, and says how to open the dashboard. Run again, it goes on where it stopped.
+
+>>> from studies.cli.main import app
+>>> from typer.testing import CliRunner
+>>> CliRunner().invoke(app, ["demo", "--trials", "0"]).exit_code
+2
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studies.cli.output import err
+
+CONFIG = "demo"
+
+
+def demo(
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FOLDER", help="Where the storage and pages go.")
+    ] = Path("runs"),
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials in total; the config's number by default.")
+    ] = None,
+) -> None:
+    """Walk, search, train, report, export: all of Walkbench in a few minutes."""
+    from studies.cli.study import print_designs, run_with_progress
+    from studies.config import load_config
+    from studies.report import write_report
+    from studies.store import objectives, rows, storage_url
+    from studies.summary import front_and_named
+
+    began = time.monotonic()
+    storage, folder = to / "demo.db", to / "demo"
+    config = load_config(CONFIG)
+    url = storage_url(str(storage))
+    _show_walk(folder / "walk.html", config.device)
+    run = run_with_progress(config, trials, url)
+    write_report(run.study, folder / "report.html")
+    found = rows(run.study)
+    print_designs(front_and_named(found, objectives(run.study)), "Pareto front, and named designs")
+    print(f"walk       {folder / 'walk.html'}")
+    print(f"report     {folder / 'report.html'}")
+    print(f"storage    {storage}")
+    print(f"dashboard  walkbench dashboard --storage {storage}")
+    err.print(f"{time.monotonic() - began:.0f} s in all", style="dim")
+
+
+def _show_walk(path: Path, device: str | None) -> None:
+    """Print the design walk of both families, and write its plot."""
+    from studies.cli.walk import FamilyOption, walk
+
+    walk(family=FamilyOption.both, device=device or "iPhone 15 Pro", html=path)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(demo)
