@@ -150,8 +150,8 @@ def export_packages(
 
 def export_one(subject: Subject, copies: int, folder: Path, recipe: Recipe) -> str | None:
     """Make one package unless it is there; return the reason when it cannot be made."""
-    name = slug(f"{key_of(subject)}|{asdict(recipe)}", copies)
-    note = folder / f"{name}.json"
+    final = package_path(subject, copies, folder, recipe)
+    name, note = final.stem, final.with_suffix(".json")
     if note.exists():
         return None
     started = time.monotonic()
@@ -159,7 +159,7 @@ def export_one(subject: Subject, copies: int, folder: Path, recipe: Recipe) -> s
         model, program, facts = convert(subject, copies, recipe)
     except CannotRun as error:
         return str(error)
-    part, final = folder / f".{name}.part.mlpackage", folder / f"{name}.mlpackage"
+    part = folder / f".{name}.part.mlpackage"
     for old in (part, final):
         shutil.rmtree(old, ignore_errors=True)
     with quiet():
@@ -179,6 +179,11 @@ def export_one(subject: Subject, copies: int, folder: Path, recipe: Recipe) -> s
     )
     _write_json(note, asdict(package))
     return None
+
+
+def package_path(subject: Subject, copies: int, folder: Path, recipe: Recipe) -> Path:
+    """Return where the package of ``copies`` of ``subject`` lies, made or not."""
+    return folder / f"{slug(f'{key_of(subject)}|{asdict(recipe)}', copies)}.mlpackage"
 
 
 def write_manifest(folder: Path) -> list[Package]:
