@@ -13,6 +13,7 @@ True
 
 import hashlib
 import math
+from collections.abc import Iterator
 from typing import TypeVar
 
 import torch
@@ -35,11 +36,21 @@ def initialise(model: M, seed: int) -> M:
     embeddings standard normal, scales of norms one, biases zero. Drawn in float32 on the CPU, so
     device and dtype of the model change nothing but the rounding.
     """
+    parameters = dict(model.named_parameters())
+    for path, values in draws(model, seed):
+        parameters[path].copy_(values)
+    return model
+
+
+def draws(model: nn.Module, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Yield the name of each parameter and what :func:`initialise` would make of it, one by one.
+
+    ``model`` may lie on `meta`: a network of any size can be written out without holding it.
+    """
     for prefix, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             path = f"{prefix}.{name}" if prefix else name
-            parameter.copy_(_draw(module, name, parameter.shape, stream(seed, path)))
-    return model
+            yield path, _draw(module, name, parameter.shape, stream(seed, path))
 
 
 def _draw(module: nn.Module, name: str, shape: torch.Size, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,71 @@
+"""`load_exported(folder)`: the network that `walkbench export` wrote there.
+
+What a folder holds:
+
+    spec.json       the spec
+    export.json     its figures, where they come from, and what follows in the folder
+    README.md       the same for people, with the lines that load it
+    unet/           config.json and diffusion_pytorch_model.safetensors, which the stock diffusers
+                    class loads; only where one builds the network
+    walkbench/      model.safetensors under our parameter names; only where no stock class does
+
+The weights are in the folder once, and :func:`load_exported` reads them from either place.
+"""
+
+from pathlib import Path
+
+import torch
+
+from search_space.diffusers_bridge import state_dict_to_walkbench
+from search_space.errors import WalkbenchError
+from search_space.spec import UNetSpec
+from search_space.unet import UNet
+from search_space.weight_file import read_weights
+
+SPEC_FILE = "spec.json"
+ABOUT_FILE = "export.json"
+README_FILE = "README.md"
+STOCK_FOLDER = "unet"  # the name that diffusers' pipelines give it
+STOCK_CONFIG = "config.json"
+STOCK_WEIGHTS = "diffusion_pytorch_model.safetensors"
+OWN_FOLDER = "walkbench"
+OWN_WEIGHTS = "model.safetensors"
+
+
+def load_exported(folder: str | Path) -> UNet:
+    """Return the UNet in ``folder``, on the CPU, in the precision it was written in.
+
+    Raises :class:`WalkbenchError` when the folder is no export, or its weights are missing,
+    damaged, or those of another spec.
+    """
+    folder = Path(folder)
+    spec = _read_spec(folder)
+    own = folder / OWN_FOLDER / OWN_WEIGHTS
+    if own.exists():
+        state = read_weights(own)
+    else:
+        state = state_dict_to_walkbench(spec, read_weights(folder / STOCK_FOLDER / STOCK_WEIGHTS))
+    with torch.device("meta"):
+        unet = UNet(spec)
+    try:
+        unet.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        first = " ".join(str(error).split())[:200]
+        raise WalkbenchError(
+            f"the weights in {str(folder)!r} are not its spec's: {first}"
+        ) from None
+    return unet
+
+
+def _read_spec(folder: Path) -> UNetSpec:
+    path = folder / SPEC_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise WalkbenchError(
+            f"{str(folder)!r} holds no {SPEC_FILE}; name a folder that `walkbench export` wrote"
+        ) from None
+    try:
+        return UNetSpec.from_json(text)
+    except WalkbenchError as error:
+        raise WalkbenchError(f"{path}: {error}") from None

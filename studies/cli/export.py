@@ -1,0 +1,85 @@
+"""`walkbench export`: a design as a folder that diffusers, or Walkbench, loads.
+
+JSON: one object with ``folder``, ``class`` (UNet2DConditionModel, DreamLiteUNetModel or
+search_space.unet.UNet), ``why_own`` (null, or why no stock class builds it), ``digest``,
+``params``, ``seed``, ``dtype`` and ``files`` (a list of paths).
+
+>>> from studies.cli.main import app
+>>> from typer.testing import CliRunner
+>>> CliRunner().invoke(app, ["export", "snapgenn", "--to", "nowhere"]).exit_code
+2
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studies.cli.output import Format, FormatOption, emit, err
+
+
+class DtypeOption(StrEnum):
+    """What ``--dtype`` takes."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+
+
+def export(
+    design: Annotated[
+        str, typer.Argument(metavar="TRIAL|SPEC", help="A trial's number, a spec's name or file.")
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder to write.")],
+    study: Annotated[str | None, typer.Option(help="The study that TRIAL belongs to.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Database URL or SQLite file of the study."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
+    dtype: Annotated[
+        DtypeOption, typer.Option("--dtype", help="Precision of the weights.")
+    ] = DtypeOption.fp32,
+    device: Annotated[
+        str, typer.Option(help="Phone or chip of the latency, where the trial has none.")
+    ] = "iPhone 15 Pro",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = (
+        False
+    ),
+    format: FormatOption = Format.table,
+) -> None:
+    """Write a design's spec, figures and initial weights into a folder."""
+    from rich.progress import DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from studies.export import export as write
+    from studies.export_design import find_design
+
+    found = find_design(design, study, storage)
+    columns = (TextColumn("weights"), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("weights", total=None)
+        done = write(
+            found,
+            to,
+            seed=seed,
+            dtype=dtype.value,
+            device=device,
+            overwrite=overwrite,
+            progress=lambda written, total: bar.update(task, completed=written, total=total),
+        )
+    row = {
+        "folder": str(done.folder),
+        "class": done.class_name,
+        "why_own": done.why_own,
+        "digest": done.digest,
+        "params": done.params,
+        "seed": seed,
+        "dtype": dtype.value,
+        "files": [str(path) for path in done.files],
+    }
+    emit(row, format)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(export)

@@ -1,0 +1,178 @@
+"""`walkbench spec`: list, show, compare and import specs.
+
+>>> from studies.cli.main import app
+>>> from typer.testing import CliRunner
+>>> run = CliRunner().invoke(app, ["spec", "diff", "F/mqa", "F/ffn-3", "--format", "csv"])
+>>> run.stdout.splitlines()[:2]
+['field,F/mqa,F/ffn-3', 'stages[1].kv_heads,1,8']
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from studies.cli.output import Column, Format, FormatOption, count, emit, err, giga, millions
+
+SpecArgument = Annotated[
+    str, typer.Argument(metavar="NAME|FILE", help="A named spec or the JSON file of one.")
+]
+
+
+def list_specs(format: FormatOption = Format.table) -> None:
+    """List the named specs with their exact cost."""
+    from search_space.cost import cost
+    from search_space.presets import all_named
+
+    rows = []
+    for name, spec in all_named().items():
+        priced = cost(spec)
+        row = {"spec": name, "digest": spec.digest(), "params": priced.params, "macs": priced.macs}
+        rows.append(row)
+    emit(rows, format, _LIST)
+
+
+def show(spec: SpecArgument, format: FormatOption = Format.table) -> None:
+    """Show a spec: its JSON, or a table with one line per stage and direction."""
+    from search_space.load import load_spec
+
+    loaded = load_spec(spec)
+    if format is Format.json:
+        emit(loaded.to_dict(), format)
+        return
+    rows = [
+        {
+            "stage": f"{i} {direction}",
+            "channels": stage.channels,
+            "sites": _sites(path),
+            "attention": _attention(path),
+            "heads": f"{stage.heads}×{stage.head_dim}, kv {stage.kv_heads}",
+            "ff_ratio": stage.ff_ratio,
+            "conv": _conv(stage.conv),
+        }
+        for i, stage in enumerate(loaded.stages)
+        for direction, path in (("down", stage.down), ("up", stage.up))
+    ]
+    emit(rows, format, None, f"{spec}, digest {loaded.digest()}")
+    if format is Format.table:
+        rest = {k: v for k, v in loaded.to_dict().items() if k not in ("format", "stages")}
+        emit(rest, format)
+
+
+def diff(a: SpecArgument, b: SpecArgument, format: FormatOption = Format.table) -> None:
+    """List the fields in which two specs differ."""
+    from search_space.differences import differences
+    from search_space.load import load_spec
+
+    first, second = load_spec(a), load_spec(b)
+    other = b if b != a else f"{b} (2)"
+    rows = [
+        {"field": where, a: one, other: two}
+        for where, one, two in differences(first.to_dict(), second.to_dict())
+    ]
+    if not rows and format is Format.table:
+        err.print("the same network")
+        return
+    emit(rows, format)
+
+
+def import_spec(
+    config: Annotated[
+        Path,
+        typer.Argument(metavar="FILE|DIR", help="A config.json, or a folder with one or unet/."),
+    ],
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Write here, not to stdout.")
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="Text tokens; a config has none.")] = 77,
+    latent: Annotated[
+        int | None, typer.Option(min=1, help="Latent size; the config's sample_size by default.")
+    ] = None,
+    size_ids: Annotated[
+        int | None, typer.Option(min=0, help="Size numbers of an SDXL-like added embedding.")
+    ] = None,
+) -> None:
+    """Turn the config of a diffusers UNet into a spec, or say which fields have no place in one."""
+    from search_space.diffusers_bridge import spec_from_config
+    from search_space.errors import WalkbenchError
+    from search_space.presets import name_of
+
+    path, content = _read_config(config)
+    try:
+        spec = spec_from_config(content, tokens=tokens, latent_size=latent, size_ids=size_ids)
+    except WalkbenchError as error:
+        raise WalkbenchError(f"{path}: {error}") from None
+    text = spec.to_json(indent=2)
+    if to is None:
+        print(text)
+    else:
+        _write(to, text)
+    name = name_of(spec)
+    err.print(f"digest {spec.digest()}{f', the named spec {name}' if name else ''}", style="dim")
+
+
+def _read_config(path: Path) -> tuple[Path, Any]:
+    from search_space.errors import WalkbenchError
+
+    if path.is_dir():
+        inside = [path / "config.json", path / "unet" / "config.json"]
+        path = next((p for p in inside if p.is_file()), inside[0])
+    try:
+        return path, json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WalkbenchError(
+            f"config {str(path)!r}: {error.strerror}; name a diffusers config.json or its folder"
+        ) from None
+    except (ValueError, RecursionError):  # malformed JSON, or bytes that are no text
+        raise WalkbenchError(
+            f"config {str(path)!r} is not JSON; name a diffusers config.json"
+        ) from None
+
+
+def _write(path: Path, text: str) -> None:
+    from search_space.errors import WalkbenchError
+
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise WalkbenchError(
+            f"cannot write {str(path)!r}: {error.strerror}; name another file"
+        ) from None
+
+
+def _sites(path: Any) -> str:
+    """Depth of each site, in brackets where a transformer stands without its resblock."""
+    return " ".join(str(s.depth) if s.resblock else f"[{s.depth}]" for s in path.sites)
+
+
+def _attention(path: Any) -> str:
+    kinds = (("self", path.self_attention), ("cross", path.cross_attention))
+    return " + ".join(name for name, has in kinds if has) or "none"
+
+
+def _conv(conv: Any) -> str:
+    if conv.kind == "dense" and conv.expansion == 1:
+        return "dense"
+    biases = [n for n in ("depthwise", "pointwise") if getattr(conv, f"{n}_bias")]
+    with_bias = f", {' and '.join(biases)} bias" if biases else ""
+    return f"{conv.kind}, {conv.expansion:g} × {conv.base}{with_bias}"
+
+
+_LIST = [
+    Column("spec", "spec"),
+    Column("digest", "digest"),
+    Column("params", "params", millions, right=True),
+    Column("macs", "MACs", giga, right=True),
+    Column("params", "exactly", count, right=True),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to ``app``."""
+    group = typer.Typer(help="List, show, compare and import specs.", no_args_is_help=True)
+    group.command("list")(list_specs)
+    group.command()(show)
+    group.command()(diff)
+    group.command("import")(import_spec)
+    app.add_typer(group, name="spec")

@@ -1,0 +1,215 @@
+"""`export(design, folder)`: a design as a folder that others can load, with what is known of it.
+
+Where a stock diffusers class builds the network, `from_pretrained` loads the folder; otherwise
+:func:`search_space.exported.load_exported` does (it loads both). The weights are initial ones: a
+study trains small twins, never the design itself. They depend on the seed and each parameter's name
+alone (:mod:`search_space.initialise`), so two exports that share a layer share its draw.
+
+Everything is written beside its place first and moved there when complete.
+
+>>> import tempfile
+>>> from search_space.diffusers_bridge import spec_from_config
+>>> spec = spec_from_config({"_class_name": "UNet2DConditionModel", "norm_num_groups": 8,
+...                          "block_out_channels": [8, 16, 16, 16], "attention_head_dim": 2})
+>>> with tempfile.TemporaryDirectory() as folder:
+...     done = export(Design(spec), Path(folder) / "small")
+...     done.class_name, sorted(path.name for path in done.files)[:2]
+('UNet2DConditionModel', ['README.md', 'config.json'])
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from latency_db.devices import latency_source
+from search_space.cost import cost
+from search_space.diffusers_bridge import config_from_spec, parameter_names
+from search_space.errors import WalkbenchError
+from search_space.exported import (
+    ABOUT_FILE,
+    OWN_FOLDER,
+    OWN_WEIGHTS,
+    README_FILE,
+    SPEC_FILE,
+    STOCK_CONFIG,
+    STOCK_FOLDER,
+    STOCK_WEIGHTS,
+)
+from search_space.initialise import draws
+from search_space.presets import name_of
+from search_space.provenance import provenance
+from search_space.spec import UNetSpec
+from search_space.unet import UNet
+from search_space.weight_file import file_bytes, write_weights
+from studies.export_design import Design
+from studies.export_readme import readme
+
+Dtype = Literal["fp32", "fp16"]
+DTYPES: dict[Dtype, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16}
+OWN_CLASS = "search_space.unet.UNet"
+Progress = Callable[[int, int], None]  # bytes written, bytes in all
+
+_OURS = (SPEC_FILE, ABOUT_FILE, README_FILE, STOCK_FOLDER, OWN_FOLDER)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written. ``class_name``: who loads it; ``why_own``: why no stock class does."""
+
+    folder: Path
+    class_name: str
+    why_own: str | None
+    digest: str
+    params: int
+    files: tuple[Path, ...]
+
+
+def export(
+    design: Design,
+    folder: Path,
+    *,
+    seed: int = 0,
+    dtype: Dtype = "fp32",
+    device: str = "iPhone 15 Pro",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Exported:
+    """Write ``design`` into ``folder``, which is made when it is not there.
+
+    ``device`` is that of the latency when the design's trial brings none. Raises
+    :class:`WalkbenchError` for a folder that holds something (``overwrite`` replaces an earlier
+    export, and nothing else), cannot be written, or has too little room.
+    """
+    spec = design.spec
+    _check_folder(folder, overwrite)
+    config, why_own = _stock_config(spec)
+    about = {
+        "digest": spec.digest(),
+        "name": name_of(spec) or design.name,
+        "class": config["_class_name"] if config else OWN_CLASS,
+        "why_own": why_own,
+        "weights": {"kind": "initial", "seed": seed, "dtype": dtype},
+        **_figures(design, device),
+        "trial": design.trial,
+        "provenance": provenance(),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as work:
+            parts = Path(work)
+            _write_unet(spec, config, parts, seed, DTYPES[dtype], progress or (lambda *_: None))
+            _write_text(parts / SPEC_FILE, spec.to_json(indent=2))
+            _write_text(parts / ABOUT_FILE, json.dumps(about, indent=2, ensure_ascii=False))
+            _write_text(parts / README_FILE, readme(about))
+            _move_in(parts, folder)
+    except OSError as error:
+        raise WalkbenchError(
+            f"cannot write to {str(folder)!r}: {error.strerror or error}; choose another folder"
+        ) from None
+    files = [path for name in _OURS for path in _files(folder / name)]
+    return Exported(
+        folder, about["class"], about["why_own"], about["digest"], about["params"], tuple(files)
+    )
+
+
+def _stock_config(spec: UNetSpec) -> tuple[dict[str, Any] | None, str | None]:
+    """The config of the stock class that builds ``spec``, or why there is none."""
+    try:
+        return config_from_spec(spec)[1], None
+    except WalkbenchError as error:
+        return None, str(error)
+
+
+def _figures(design: Design, device: str) -> dict[str, Any]:
+    spec, latency = design.spec, design.latency
+    if latency is None:
+        latency = {"device": device, **asdict(latency_source(device).predict(spec))}
+    return {
+        **asdict(cost(spec)),
+        "latent": spec.latent_size,
+        "tokens": spec.context.tokens,
+        "latency": latency,
+        "score": design.score,
+    }
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise WalkbenchError(f"{str(folder)!r} is a file; name a folder")
+    held = sorted(path.name for path in folder.iterdir())
+    if not held:
+        return
+    if not (folder / ABOUT_FILE).exists():
+        raise WalkbenchError(
+            f"folder {str(folder)!r} holds {held[0]!r}, which is no export; name an empty folder"
+        )
+    if not overwrite:
+        raise WalkbenchError(
+            f"folder {str(folder)!r} holds an export; --overwrite replaces it, or name another"
+        )
+
+
+def _write_unet(
+    spec: UNetSpec,
+    config: dict[str, Any] | None,
+    work: Path,
+    seed: int,
+    dtype: torch.dtype,
+    progress: Progress,
+) -> None:
+    """Write config and weights, drawing one tensor at a time."""
+    with torch.device("meta"):
+        unet = UNet(spec)
+    shapes = {name: tuple(p.shape) for name, p in unet.named_parameters()}
+    total = file_bytes(shapes.values(), dtype)
+    free = shutil.disk_usage(work).free
+    if total > free:
+        raise WalkbenchError(
+            f"the weights take {total / 1e9:.1f} GB, {free / 1e9:.1f} GB are free here; "
+            "choose another folder or --dtype fp16"
+        )
+    if config is not None:
+        names, path = parameter_names(spec), work / STOCK_FOLDER / STOCK_WEIGHTS
+        path.parent.mkdir()
+        _write_text(path.parent / STOCK_CONFIG, json.dumps(config, indent=2))
+    else:
+        names, path = {name: name for name in shapes}, work / OWN_FOLDER / OWN_WEIGHTS
+        path.parent.mkdir()
+
+    def tensors() -> Iterator[tuple[str, Tensor]]:
+        done = 0
+        for name, values in draws(unet, seed):
+            yield names[name], values
+            done += file_bytes([tuple(values.shape)], dtype)
+            progress(done, total)
+
+    write_weights(path, {names[name]: shape for name, shape in shapes.items()}, tensors(), dtype)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def _move_in(work: Path, folder: Path) -> None:
+    """Put the finished parts in place, and take away those of an earlier export."""
+    for name in _OURS:
+        old = folder / name
+        if old.is_dir():
+            shutil.rmtree(old)
+        elif old.exists():
+            old.unlink()
+    for part in sorted(work.iterdir()):
+        part.replace(folder / part.name)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
