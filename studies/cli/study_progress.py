@@ -57,9 +57,11 @@ class StudyProgress:
 def _sentence(row: dict[str, Any]) -> str:
     design = row["name"] or row["digest"] or "no design"
     parts = [f"latency {latency_text(row['latency'])} ms"] if row["latency"] else []
+    if row["feasible"] is False:
+        over = ", ".join(f"{k} by {100 * v:.1f} %" for k, v in row["constraints"].items() if v > 0)
+        parts.append(f"over budget ({over})")
     if row["state"] == "PRUNED":
-        over = ", ".join(f"{k} by {100 * v:.0f} %" for k, v in row["constraints"].items() if v > 0)
-        parts.append(f"over budget ({over}), not trained")
+        parts.append("not trained")
     elif row["failed"]:
         parts.append(f"failed: {row['failed']}")
     elif row["score"]:

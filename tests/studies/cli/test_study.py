@@ -1,0 +1,224 @@
+"""`walkbench study`: documented JSON, resuming, and one line for every mistake."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from search_space.spec import UNetSpec
+from studies.cli.main import app
+from tests.studies.fakes import config_text, make_config
+
+SIZES = {"objectives": ("latency_ms", "params"), "budgets": "macs = 620e9"}
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Run `walkbench study …` on a storage in ``tmp_path``, where small.toml and study.toml lie."""
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
+    make_config(tmp_path)
+    write_config(tmp_path)
+
+    def call(*words, storage=True, code=0):
+        given = ("--storage", str(tmp_path / "studies.db")) if storage else ()
+        result = CliRunner().invoke(app, ["study", *words, *given])
+        assert result.exit_code == code, result.stderr
+        return result
+
+    return call
+
+
+def write_config(folder, **changes):
+    (folder / "study.toml").write_text(config_text(**{**SIZES, **changes}))
+    return str(folder / "study.toml")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A storage in which the study of study.toml has run."""
+    folder = tmp_path_factory.mktemp("finished")
+    make_config(folder)
+    words = ["study", "run", write_config(folder), "--storage", str(folder / "studies.db")]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    return folder / "studies.db"
+
+
+@pytest.fixture
+def ran(study, tmp_path, finished):
+    """The same as ``study``, after the study of study.toml has run."""
+    shutil.copy(finished, tmp_path / "studies.db")
+    return study
+
+
+def one_line(result):
+    line = result.stderr.strip().splitlines()[-1]
+    assert line.startswith("error: ") and "Traceback" not in result.stderr
+    return line
+
+
+def test_run_says_what_it_did_as_json_and_running_again_does_nothing(study, tmp_path):
+    config = str(tmp_path / "study.toml")
+    first = json.loads(study("run", config, "--trials", "3", "--format", "json").stdout)
+    assert (first["study"], first["done"], first["trials"], first["ran"]) == ("small", 3, 3, 3)
+    more = json.loads(study("run", config, "--format", "json").stdout)
+    assert (more["done"], more["ran"]) == (6, 3)
+    again = study("run", config, "--format", "json")
+    assert json.loads(again.stdout)["ran"] == 0
+    assert "6 of 6 trials were done already; --trials 12 adds as many" in again.stderr
+
+
+def test_every_trial_is_one_line_on_stderr_and_the_front_a_table_on_stdout(study, tmp_path):
+    result = study("run", str(tmp_path / "study.toml"))
+    lines = [line for line in result.stderr.splitlines() if "trial " in line and "/6" in line]
+    assert len(lines) == 6 and "F/mqa" in lines[0] and "over budget (macs by" in lines[0]
+    assert "Pareto front of small" in result.stdout and "●" in result.stdout
+
+
+def test_best_rows_hold_trial_spec_values_and_feasible(ran):
+    best = json.loads(ran("best", "small", "--format", "json").stdout)
+    assert best
+    for row in best:
+        assert isinstance(row["trial"], int) and row["feasible"] is True and row["on_front"] is True
+        assert UNetSpec.from_dict(row["spec"]).digest() == row["digest"]
+        assert set(row["values"]) == {"latency_ms", "params"}
+        assert row["latency"]["source"] == "estimated"
+    everything = json.loads(ran("best", "small", "--all", "--format", "json").stdout)
+    assert [row["trial"] for row in everything] == list(range(6))
+    assert {row["trial"] for row in everything if row["on_front"]} == {r["trial"] for r in best}
+    assert any(row["feasible"] is False for row in everything)
+    assert everything[0]["design"] == "F/mqa"
+
+
+def test_csv_has_the_fields_of_json(ran):
+    rows = list(csv.DictReader(io.StringIO(ran("best", "small", "--format", "csv").stdout)))
+    loaded = json.loads(ran("best", "small", "--format", "json").stdout)
+    assert [json.loads(row["spec"]) for row in rows] == [row["spec"] for row in loaded]
+    assert list(rows[0]) == list(loaded[0])
+
+
+def test_list_and_status_count_trials_by_what_became_of_them(ran):
+    (line,) = json.loads(ran("list", "--format", "json").stdout)
+    assert line["study"] == "small" and line["done"] == line["trials"] == 6
+    assert line["complete"] + line["over_budget"] + line["failed"] == 6
+    status = json.loads(ran("status", "small", "--format", "json").stdout)
+    assert line.items() <= status.items()
+    assert status["budgets"] == {"macs": 620e9} and status["failures"] == []
+    assert status["hypervolume"] > 0 and set(status["reference_point"]) == {"latency_ms", "params"}
+
+
+def test_an_empty_storage_lists_nothing_and_says_what_to_do(study, tmp_path):
+    from studies.store import open_storage
+
+    open_storage(f"sqlite:///{tmp_path}/studies.db", create=True)
+    assert "walkbench study run demo" in study("list").stderr
+    assert json.loads(study("list", "--format", "json").stdout) == []
+
+
+def test_the_environment_names_the_storage(ran, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPTUNA_STORAGE", f"sqlite:///{tmp_path}/studies.db")
+    assert json.loads(ran("list", "--format", "json", storage=False).stdout)[0]["done"] == 6
+
+
+def test_the_default_storage_is_made_in_runs(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study("run", "study.toml", "--trials", "1", storage=False)
+    assert (tmp_path / "runs" / "walkbench.db").is_file()
+
+
+def test_report_is_one_page_without_a_network(ran, tmp_path):
+    page = tmp_path / "out" / "report.html"
+    ran("report", "small", "--to", str(page))
+    text = page.read_text()
+    assert "Study small" in text and "F/mqa" in text and "Provenance" in text
+    assert not re.search(r"<script[^>]*\ssrc=", text)
+    outside_scripts = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert "http" not in outside_scripts and "<link" not in outside_scripts
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "nope"), "known: demo"),
+        (("run", "nope.toml"), "No such file"),
+        (("status", "nope"), "unknown study 'nope'"),
+        (("best", "nope"), "unknown study 'nope'"),
+        (("report", "nope", "--to", "x.html"), "unknown study 'nope'"),
+        (("report", "small", "--to", "/proc/nowhere/x.html"), "cannot be written"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(ran, words, said):
+    assert said in one_line(ran(*words, code=2))
+
+
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        ("gone.db", "does not exist"),
+        ("nowhere", "is no database URL"),
+        ("foo://bar", "no driver"),
+        ("postgresql://me:secret@127.0.0.1:1/db", "cannot be opened"),
+    ],
+)
+def test_a_bad_storage_is_one_line_without_its_password(study, storage, said):
+    for words in (("list",), ("status", "x"), ("best", "x")):
+        result = study(*words, "--storage", storage, storage=False, code=2)
+        assert said in one_line(result) and "secret" not in result.stderr
+
+
+def test_a_storage_of_another_space_is_refused(ran, tmp_path):
+    config = write_config(tmp_path, fix="{mid_depth = 4}")
+    assert "of another space" in one_line(ran("run", config, code=2))
+
+
+def test_an_option_out_of_range_is_a_usage_error(study, tmp_path):
+    result = study("run", str(tmp_path / "study.toml"), "--trials", "0", code=2)
+    assert "--trials" in result.stderr
+
+
+def test_designs_left_out_are_listed(study, tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(config_text(**SIZES, designs=("sd21", "F/mqa")) + "strict = false\n")
+    result = study("run", str(path), "--trials", "1", "--format", "json")
+    assert json.loads(result.stdout)["left_out"][0].startswith("sd21: ")
+    assert "left out: sd21" in result.stderr
+
+
+@pytest.mark.command
+def test_optunas_own_command_reads_the_storage_with_our_names(ran, tmp_path):
+    url = f"sqlite:///{tmp_path}/studies.db"
+    script = "import sys; from optuna.cli import main; sys.exit(main())"
+    command = [sys.executable, "-W", "ignore", "-c", script, "trials", "--study-name", "small"]
+    done = subprocess.run(
+        [*command, "--storage", url, "--format", "json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert done.returncode == 0, done.stderr
+    trials = json.loads(done.stdout)
+    assert len(trials) == 6 and set(trials[0]["values"]) == {"latency_ms", "params"}
+    assert trials[0]["user_attrs"]["name"] == "F/mqa"
+
+
+@pytest.mark.slow
+def test_a_study_that_trains_runs_from_the_command_line(study, tmp_path):
+    config = write_config(
+        tmp_path,
+        objectives=("proxy_loss", "latency_ms"),
+        budgets="latency_ms = 1e4",
+        proxy="[proxy]\nsteps = 2\nwidth = 8\nbatch = 2\n",
+        fix='{"depth.1.down" = 2, "depth.2.down" = 4, "depth.2.up" = 4}',
+    )
+    study("run", config, "--trials", "2")
+    found = json.loads(study("best", "small", "--all", "--format", "json").stdout)
+    for row in found:
+        assert row["score"]["fidelity"]["steps"] == 2 and row["score"]["stderr"] > 0
+        assert row["values"]["proxy_loss"] == row["score"]["value"]
+        assert "losses" not in row["score"]
