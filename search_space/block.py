@@ -31,13 +31,22 @@ class Norm:
     eps: float
     activation: Activation
 
-    def check(self, channels: int, where: str) -> None:
-        """Raise :class:`SpecError` unless the groups divide ``channels``."""
-        if channels % self.groups:
-            raise SpecError(
-                f"norm_groups {self.groups} does not divide {where} {channels}; "
-                "change norm_groups, the stage's channels or the expansion"
-            )
+    def check(self, channels: int, size: int, where: str) -> None:
+        """Raise :class:`SpecError` unless a map of ``channels`` and ``size`` can be normed."""
+        _check_groups(self.groups, channels, size, where)
+
+
+def _check_groups(groups: int, channels: int, size: int, where: str) -> None:
+    if channels % groups:
+        raise SpecError(
+            f"norm_groups {groups} does not divide {where} {channels}; "
+            "change norm_groups, the stage's channels or the expansion"
+        )
+    if channels == groups and size == 1:  # normed alone, every value is its own mean
+        raise SpecError(
+            f"norm_groups {groups} leaves one value per group in {where} {channels} at 1×1 "
+            "pixels; use fewer groups or a larger latent_size"
+        )
 
 
 class Block:
@@ -74,6 +83,9 @@ class ConvOut(Block):
     out_channels: int
     size: int
     norm: Norm
+
+    def __post_init__(self) -> None:
+        self.norm.check(self.in_channels, self.size, "the first stage's channels")
 
 
 @frozen
@@ -137,8 +149,8 @@ class ResBlock(Block):
                 f"conv.expansion {self.conv.expansion} gives a hidden width of {self.hidden}; "
                 f"1 to {LARGEST} are allowed"
             )
-        self.norm.check(self.in_channels + self.skip, "the resblock input (with skip)")
-        self.norm.check(self.hidden, "the resblock's hidden width")
+        self.norm.check(self.in_channels + self.skip, self.size, "the resblock input (with skip)")
+        self.norm.check(self.hidden, self.size, "the resblock's hidden width")
 
     @property
     def hidden(self) -> int:
@@ -166,6 +178,9 @@ class TransformerProjection(Block):
     inner: int
     size: int
     groups: int
+
+    def __post_init__(self) -> None:
+        _check_groups(self.groups, self.channels, self.size, "the transformer's channels")
 
 
 @frozen

@@ -57,6 +57,10 @@ RULES: list[tuple[dict[str, Any], str]] = [
     (stage(conv=Conv(expansion=0.001)), "conv.expansion 0.001 gives a hidden width of 0; 1 to"),
     (stage(conv=Conv(expansion=60000.0)), "conv.expansion 60000.0 gives a hidden width of 1920000"),
     ({"stages": (replace(STAGE, channels=9),), "norm_groups": 1}, "channels 9 is odd; .* even"),
+    (
+        {"norm_groups": 32, "latent_size": 2},
+        "norm_groups 32 leaves one value per group in .* 32 at 1×1 pixels; use fewer groups or",
+    ),
     # fields that would have no effect
     (stage(conv=Conv(depthwise_bias=True)), r"stages\[1\].conv is dense .* set both to false"),
     (stage(conv=Conv(pointwise_bias=True)), r"stages\[1\].conv is dense .* set both to false"),
