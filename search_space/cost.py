@@ -118,7 +118,7 @@ def block_cost(block: Block) -> BlockCost:
     """Return the cost of one block, traced on `meta` the first time it is asked for."""
     with torch.device("meta"):
         module, inputs = build(block), block_inputs(block)
-        traced = trace(module, *inputs)
+    traced = trace(module, *inputs)
     sizes = [0 if t is None else t.numel() for t in (*inputs, None)]
     return BlockCost(
         sum(p.numel() for p in module.parameters()),

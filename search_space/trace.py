@@ -15,7 +15,7 @@ each, as a phone's compiler fuses them: their intermediate values are not traffi
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
@@ -29,6 +29,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from search_space.errors import WalkbenchError
+from search_space.meta_outputs import quick_output
 
 OpKind = Literal[
     "conv",  # dense convolution, kernel larger than 1
@@ -149,6 +150,17 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
+def _tensors(values: Iterable[Any]) -> list[Tensor]:
+    """Tensors among an ATen operator's values, which nest in lists and tuples only."""
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple)):
+            found += _tensors(value)
+    return found
+
+
 class _WeakStorage(Protocol):
     def expired(self) -> bool: ...
 
@@ -158,6 +170,11 @@ _weak_storage = cast(Callable[[Any], _WeakStorage], StorageWeakRef)  # torch lea
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """Sees every operator below autograd, and which storages are alive after it."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: torch would import its compiler, for a second, to keep it away from here."""
+        return False
 
     def __init__(self, module: nn.Module, inputs: list[Any]):
         super().__init__()  # type: ignore[no-untyped-call]
@@ -170,10 +187,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        outputs = [t for t in tree_leaves(out) if _is_tensor(t)]
         name = func.overloadpacket.__name__
-        tensors = [t for t in tree_leaves((args, kwargs)) if _is_tensor(t)]
+        out = quick_output(name, args, kwargs)
+        if out is None:
+            out = func(*args, **kwargs)
+        outputs = _tensors((out,))
+        tensors = _tensors((*args, *kwargs.values()))
         if name not in _FREE:
             formula = flop_registry.get(func.overloadpacket)
             flops = formula(*args, **kwargs, out_val=out) if formula else 0
@@ -249,7 +268,19 @@ def _rms_norm(
     return out
 
 
+def _matmul(recorder: _Recorder, a: Tensor, b: Tensor, **named: Any) -> Tensor:
+    """One product: torch copies transposed operands of a batch first, a phone's compiler does not."""
+    with recorder.muted():
+        out = torch.matmul(a, b, **named)
+    kind: OpKind = "linear" if recorder.is_weight(a) or recorder.is_weight(b) else "matmul"
+    recorder.record(kind, "matmul", out.numel() * a.shape[-1], [a, b], [out])
+    return out
+
+
 _FUSED: dict[Any, Callable[..., Tensor]] = {
+    torch.matmul: _matmul,
+    Tensor.matmul: _matmul,
+    Tensor.__matmul__: _matmul,
     F.scaled_dot_product_attention: _attention,
     F.rms_norm: _rms_norm,
     torch.rms_norm: _rms_norm,
