@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from proxies.data.dataset import prompts, shapes, to_bytes
-from proxies.data.prompts import Prompt
+from proxies.data.dataset import examples, shapes, to_bytes
+from proxies.data.prompts import Example
 from proxies.flow_matching import integrate
 from proxies.loop import Trainer
 from proxies.validation import NOISE_SEED, undisturbed
@@ -29,10 +29,10 @@ BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Drawn pictures (N, S, S, 3) and the prompts they were drawn for."""
+    """Drawn pictures (N, S, S, 3), and the prompts they were drawn for with real scenes of them."""
 
     images: NDArray[np.uint8]
-    prompts: tuple[Prompt, ...]
+    examples: tuple[Example, ...]
 
 
 def draw_samples(
@@ -60,7 +60,7 @@ def draw_samples(
                 return out
 
             drawn.append(to_bytes(integrate(predict, noise[window].to(trainer.device), steps)))
-    return Samples(np.concatenate(drawn), prompts(split, count, size))
+    return Samples(np.concatenate(drawn), examples(split, count, size))
 
 
 def grid(

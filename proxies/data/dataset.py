@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from proxies.data.prompts import VOCABULARY, Prompt, encode, sample
+from proxies.data.prompts import VOCABULARY, Example, encode, sample
 from proxies.data.shapes import PALETTE, SHAPES, render
 from proxies.flow_matching import Moments
 
@@ -52,10 +52,10 @@ class Captioned:
         return int(self.images.shape[1])
 
 
-@lru_cache(maxsize=32)
-def prompts(split: str, count: int, size: int, seed: int = DATA_SEED) -> tuple[Prompt, ...]:
-    """Return the prompts of :func:`shapes`, for checking samples against."""
-    return tuple(sample(seed, split, i, size).prompt for i in range(count))
+@lru_cache(maxsize=8)
+def examples(split: str, count: int, size: int, seed: int = DATA_SEED) -> tuple[Example, ...]:
+    """Return the prompts and scenes of :func:`shapes`, for checking samples against."""
+    return tuple(sample(seed, split, i, size) for i in range(count))
 
 
 @lru_cache(maxsize=8)
@@ -65,12 +65,12 @@ def shapes(split: str, count: int, size: int, seed: int = DATA_SEED) -> Captione
     The label is the (shape, colour) of the first thing. Raises :class:`WalkbenchError` for an
     unknown split and for a size under 24.
     """
-    examples = [sample(seed, split, i, size) for i in range(count)]
-    firsts = [example.scene.things[0] for example in examples]
-    captions = tuple(example.prompt.prompt for example in examples)
+    made = examples(split, count, size, seed)
+    firsts = [example.scene.things[0] for example in made]
+    captions = tuple(example.prompt.prompt for example in made)
     return Captioned(
         "shapes",
-        np.stack([render(example.scene, size) for example in examples]),
+        np.stack([render(example.scene, size) for example in made]),
         np.array([encode(caption) for caption in captions], dtype=np.int64),
         np.array([SHAPES.index(t.shape) * len(_COLORS) + _COLORS.index(t.color) for t in firsts]),
         captions,
