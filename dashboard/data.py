@@ -14,6 +14,7 @@ import streamlit as st
 
 from studies.figures.progress import progress_figure
 from studies.reading import StudyData, open_for_reading, read_names, read_study
+from studies.store import DEFAULT_STORAGE
 from studies.walk import walk_rows
 
 
@@ -67,6 +68,15 @@ def shown_url(url: str) -> str:
         return sqlalchemy.make_url(url).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError:
         return url
+
+
+def storage_option(url: str) -> list[str]:
+    """Return the words that make a command use the storage at ``url``, none for the default one.
+
+    The shell that a command is pasted into may not have our environment, so only the default that
+    is built in counts.
+    """
+    return [] if url == DEFAULT_STORAGE else ["--storage", shown_url(url)]
 
 
 def example_storage() -> str | None:

@@ -124,6 +124,8 @@ def _where(pattern: str, places: list[list[int]]) -> str:
     for part in pattern.split("."):
         name = part.removesuffix("[]")
         word = _WORDS.get(name, name.replace("_", " "))
+        if part == "sites":  # as a whole
+            word = "sites"
         if part.endswith("[]"):
             numbers = rest.pop(0)
             word += ("s " if len(numbers) > 1 else " ") + ", ".join(map(str, numbers))

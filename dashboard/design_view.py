@@ -10,7 +10,8 @@ from search_space.spec import UNetSpec
 def show_design(spec: UNetSpec, key: str) -> None:
     """Show ``spec``; ``key`` tells this view's button from those of other views."""
     st.subheader("The design")
-    st.html(table(*stage_table(spec)))
+    head, rows = stage_table(spec)
+    st.html(table(head, rows, classes=["k", *("" for _ in head[1:])]))
     st.caption(
         " · ".join(shared_facts(spec))
         + ". res: resblock, SA and CA: layers with self- and cross-attention and an FFN."

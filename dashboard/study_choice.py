@@ -1,6 +1,7 @@
 """Choosing a storage and a study, and what to say when there is none yet."""
 
 import os
+import shlex
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -63,9 +64,10 @@ def _storage_label(text: str) -> str:
 
 
 def _nothing_yet(url: str, reason: str) -> NoReturn:
+    reason = reason[0].upper() + reason[1:]
     st.info(f"{reason}\n\nA study is made on the command line, then looked at here:")
-    place = "" if url == storage_url() else f" --storage {data.shown_url(url)}"
-    st.code(f"walkbench study run demo{place}", language="bash")
+    command = ["walkbench", "study", "run", "demo", *data.storage_option(url)]
+    st.code(shlex.join(command), language="bash")
     example = data.example_storage()
     if example is not None and example != url:
         st.button("Open the example study", on_click=_open, args=(example,), type="primary")

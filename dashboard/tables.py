@@ -12,10 +12,11 @@ STYLE = """<style>
 .wb table { border-collapse: collapse; width: 100%; font-size: 0.82rem; margin: 0; }
 .wb th, .wb td { padding: 4px 6px; border: 0; border-bottom: 1px solid #e3e6ea; text-align: left;
                  vertical-align: top; }
-.wb th { font-weight: 600; border-bottom: 1.5px solid #1b1f24; white-space: nowrap; }
+.wb th { font-weight: 600; border-bottom: 1.5px solid #1b1f24; vertical-align: bottom; }
 .wb td:first-child, .wb th:first-child { padding-left: 0; }
-.wb td:first-child { white-space: nowrap; }
-.wb td.n, .wb th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.wb td.k { white-space: nowrap; }
+.wb td.n, .wb th.n { text-align: right; }
+.wb td.n { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .wb td.p, .wb td.w { color: #57606a; }
 .wb td.p { white-space: nowrap; }
 .wb tr.on td { background: #eef5f8; }
@@ -33,7 +34,8 @@ def table(
 ) -> str:
     """Return an HTML table with its style; cells are text, not markup.
 
-    ``classes`` give each column's class (``n`` number, ``p`` published, ``w`` published and long),
+    ``classes`` give each column's class (``k`` key, ``n`` number, ``p`` published, ``w`` the same
+    where it may be long),
     ``marked`` is the row to highlight, ``groups`` a line of headings above the head, each with the
     columns it spans.
     """

@@ -21,7 +21,6 @@ from studies.cli.output import percent
 from studies.figures.axes import AXES
 from studies.figures.pareto import verdict
 from studies.reading import StudyData
-from studies.store import storage_url
 
 REFERENCE = "snapgen-imagenet"
 
@@ -35,7 +34,7 @@ def show_trial(row: Mapping[str, Any], study: StudyData, url: str) -> None:
     other = st.selectbox("Compare with", names, index=names.index(REFERENCE), key="reference")
     reference = reference_row(other, study, row)
     st.html(table(*number_table(row, reference, other), classes=["", "n", "n", "n"]))
-    st.caption("± standard error over samples · ○ estimated, ■ measured, (80 % interval)")
+    st.caption("± standard error · ○ estimated, ■ measured, (80 % interval)")
     stages, differs, take = st.tabs(["Stages", f"Against {other}", "Take it along"])
     with stages:
         show_design(spec, key="trial")
@@ -97,9 +96,7 @@ def _predict(spec: UNetSpec, device: str, by: str | None) -> dict[str, Any] | No
 
 
 def export_command(trial: int, study: str, url: str) -> str:
-    """Return the command that exports the trial; a password never appears in it."""
-    words = ["walkbench", "export", str(trial), "--study", study]
-    if url != storage_url():
-        words += ["--storage", data.shown_url(url)]
+    """Return the command that exports the trial; a password in ``url`` is left for the user."""
+    words = ["walkbench", "export", str(trial), "--study", study, *data.storage_option(url)]
     words += ["--to", f"exported/{study}-{trial}"]
     return shlex.join(words)

@@ -14,7 +14,7 @@ from studies.cli.walk import flat_row
 
 _HEAD = ("step", "params", "Δ", "published", "MACs", "Δ", "published", "ms (80 %)", "Δ",
          "published", "published")  # fmt: skip
-_CLASSES = ("", "n", "n", "p", "n", "n", "p", "n", "n", "w", "w")
+_CLASSES = ("k", "n", "n", "p", "n", "n", "p", "n", "n", "w", "w")
 _GROUPS = (
     ("", 1),
     ("Parameters, exact", 3),

@@ -74,7 +74,7 @@ with right:
     cells = [
         ["params", millions(row["params"]), percent(row["params_delta"]), "exact"],
         ["MACs", giga(row["macs"]), percent(row["macs_delta"]), "exact"],
-        ["latency", f"○ {latency} ms", percent(row["latency_delta"]), "estimated, 80 %"],
+        ["latency", f"○ {latency} ms", f"≈ {percent(row['latency_delta'])}", "estimated"],
     ]
     head = ["ours", "", f"against {row['against']}" if row["against"] else "", ""]
     st.html(table(head, cells, classes=["", "n", "n", "p"]))

@@ -81,9 +81,9 @@ AXES: dict[str, Axis] = {
         Axis("latency_ms", "Latency", "ms", 1, 0, "latency"),
         Axis("params", "Parameters", "M", 1e6, 2),
         Axis("macs", "MACs", "G", 1e9, 1),
-        Axis("weight_bytes", "Weight bytes, fp16", "MB", 1e6, 1),
-        Axis("activation_bytes", "Activation traffic, fp16", "MB", 1e6, 1),
-        Axis("peak_activation_bytes", "Peak activation, fp16", "MB", 1e6, 1),
+        Axis("weight_bytes", "Weights, fp16", "MB", 1e6, 1),
+        Axis("activation_bytes", "Activation traffic", "GB", 1e9, 2),
+        Axis("peak_activation_bytes", "Peak activation", "MB", 1e6, 1),
     )
 }
 

@@ -238,7 +238,7 @@ def _edge(rows: Sequence[Row], plot: _Plot, end: float) -> go.Scatter:
             "symbol": ["triangle-right" if p > end else "line-ns-open" for p in places],
             "size": 11,
             "color": INFEASIBLE_COLOUR,
-            "line": {"width": 2},
+            "line": {"width": 2, "color": INFEASIBLE_COLOUR},
         },
         customdata=[[row["trial"], hover_text(row)] for row in rows],
         hovertemplate="%{customdata[1]}<extra></extra>",
