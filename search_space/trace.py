@@ -2,8 +2,8 @@
 
 Nothing is computed and nothing allocated, so a 2.6-billion-parameter network costs as little as a
 tiny one. MACs come from torch's own formulas (the registry behind `FlopCounterMode`), one fused
-multiply-add counted as one. `scaled_dot_product_attention` and `rms_norm` count as one operator
-each, as a phone's compiler fuses them: their intermediate values are not traffic.
+multiply-add counted as one. `scaled_dot_product_attention`, `rms_norm` and `matmul` count as
+one operator each, as a phone's compiler fuses them: their intermediate values are not traffic.
 
 >>> import torch
 >>> from torch import nn
@@ -225,6 +225,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's 
             return "elementwise"
         return _BY_NAME.get(name, "other")
 
+    def is_weight(self, tensor: Tensor) -> bool:
+        """Whether ``tensor`` is a parameter or a buffer of the module, or a view of one."""
+        return _storage_id(tensor) in self._weights
+
     def _note_alive(self, tensors: list[Tensor]) -> None:
         for t in tensors:
             storage = t.untyped_storage()
@@ -268,10 +272,10 @@ def _rms_norm(
     return out
 
 
-def _matmul(recorder: _Recorder, a: Tensor, b: Tensor, **named: Any) -> Tensor:
-    """One product: torch copies transposed operands of a batch first, a phone's compiler does not."""
-    with recorder.muted():
-        out = torch.matmul(a, b, **named)
+def _matmul(recorder: _Recorder, a: Tensor, b: Tensor) -> Tensor:
+    """One product: torch copies transposed operands of a batch, a phone's compiler does not."""
+    batch = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # type: ignore[no-untyped-call]
+    out = a.new_empty((*batch, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ())))
     kind: OpKind = "linear" if recorder.is_weight(a) or recorder.is_weight(b) else "matmul"
     recorder.record(kind, "matmul", out.numel() * a.shape[-1], [a, b], [out])
     return out

@@ -116,3 +116,34 @@ def test_a_module_that_looks_at_values_is_refused_with_the_reason() -> None:
         WalkbenchError, match=r"Looks cannot be traced on meta: .*; shapes must not"
     ):
         traced(Looks(), torch.zeros(4))
+
+
+class Products(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(8, 5))
+
+    def forward(self, x):
+        return (x @ x.transpose(-2, -1), torch.matmul(x, self.weight))
+
+
+def test_a_product_is_one_operator_whatever_the_layout_of_its_operands():
+    with torch.device("meta"):
+        traced = trace(Products(), torch.zeros(2, 3, 7, 8).transpose(0, 1))
+    found = [(op.kind, op.macs, op.weight_values) for op in traced.ops]
+    assert found == [("matmul", 6 * 7 * 7 * 8, 0), ("linear", 6 * 7 * 8 * 5, 40)]
+
+
+class Multiply(nn.Module):
+    def forward(self, a, b):
+        return a @ b
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((7,), (7,)), ((5, 7), (7,)), ((7,), (3, 7, 2)), ((4, 1, 5, 7), (3, 7, 2))]
+)
+def test_a_product_broadcasts_as_torch_does(a, b):
+    expected = (torch.zeros(a) @ torch.zeros(b)).shape
+    with torch.device("meta"):
+        (op,) = trace(Multiply(), torch.zeros(a), torch.zeros(b)).ops
+    assert (op.shape, op.macs) == (tuple(expected), expected.numel() * 7)
