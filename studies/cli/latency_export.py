@@ -1,7 +1,90 @@
-"""`walkbench latency export`: blocks as Core ML packages, checked, with a manifest."""
+"""`walkbench latency export`: blocks as Core ML packages, on Linux or a Mac, checked and listed.
+
+>>> from studies.cli.main import app
+>>> from typer.testing import CliRunner
+>>> words = ["latency", "export", "packages", "--target", "ios99"]
+>>> CliRunner().invoke(app, words).exit_code
+2
+"""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
+
+from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, shortened
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the packages and manifest.json go.")],
+    space: Annotated[
+        str | None, typer.Option("--space", help="A shipped space or a TOML file.")
+    ] = None,
+    spec: Annotated[
+        list[str] | None, typer.Option("--spec", help="A named spec or a JSON file; repeatable.")
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Designs drawn from the space.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same designs.")] = 0,
+    narrow: Annotated[
+        int | None, typer.Option("--narrow", help="Shrink widths so that 256 becomes this many.")
+    ] = None,
+    latent: Annotated[
+        int | None, typer.Option("--latent", help="Latent size instead of 128.")
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Also convert the named designs as whole networks.")
+    ] = False,
+    copies: Annotated[
+        list[int] | None, typer.Option("--copies", help="Copies in a graph; repeatable.", min=1)
+    ] = None,
+    target: Annotated[str, typer.Option(help="ios17 or ios18.")] = "ios17",
+    precision: Annotated[str, typer.Option(help="fp16 or fp32.")] = "fp16",
+    layout: Annotated[str, typer.Option(help="standard or ane.")] = "standard",
+    batch: Annotated[int, typer.Option(help="Batch size.", min=1)] = 1,
+    limit: Annotated[
+        int | None, typer.Option(help="At most this many blocks, in the order of `plan`.", min=1)
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    format: FormatOption = Format.table,
+) -> None:
+    """Convert blocks to .mlpackage, check operators, weights and MACs, write a manifest.
+
+    A killed export goes on where it stopped when it is run again.
+    """
+    from dataclasses import asdict
+
+    from latency_db.backends.coreml_export import MANIFEST, Recipe, coremltools, export_packages
+    from latency_db.builder_designs import designs, subjects
+    from studies.cli.latency_progress import MeasureProgress
+
+    recipe = Recipe(target, precision, layout, batch)  # type: ignore[arg-type]
+    coremltools()
+    chosen = designs(spec or (), space, samples, seed, narrow, latent)
+    listed = subjects(chosen)[:limit]
+    if whole:
+        listed += list(chosen.named.values())
+    with MeasureProgress(err) as progress:
+        packages, refused = export_packages(
+            listed, folder, recipe, tuple(copies or (1,)), workers, progress.preparing
+        )
+    emit(
+        [asdict(package) for package in packages],
+        format,
+        [
+            Column("key", "block", shortened),
+            Column("copies", "copies", count, right=True),
+            Column("target", "target"),
+            Column("layout", "layout"),
+            Column("macs", "MACs", count, right=True),
+            Column("bytes", "bytes", count, right=True),
+            Column("seconds", "s", decimals(1), right=True),
+        ],
+    )
+    for key, reason in refused.items():
+        err.print(f"[yellow]not converted[/yellow] {key}: {reason}", soft_wrap=True)
+    err.print(f"{len(packages)} packages; {folder / MANIFEST}")
 
 
 def register(group: typer.Typer) -> None:
     """Add the command to `walkbench latency`."""
+    group.command()(export)
