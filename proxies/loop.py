@@ -104,6 +104,13 @@ class Trainer:
         recipe = self.recipe
         twin(self.spec, self.width, self.latent)  # fail before data is made
         self.data = self.data or shapes("train", recipe.train_images, self.latent)
+        if self.data.size != self.latent:
+            raise WalkbenchError(
+                f"pictures are {self.data.size} pixels wide, the twin {self.latent}; load them "
+                f"at size {self.latent}"
+            )
+        if (self.data.name != "shapes") != (self.validation_data is not None):
+            raise WalkbenchError(f"data {self.data.name!r} needs validation data of its own")
         self.validation = validation_set(
             self.latent, recipe.validation_images, self.validation_data
         )

@@ -42,6 +42,11 @@ def draw_samples(
 
     ``trainer`` must have been trained on the shapes; its weights and mode are left as they were.
     """
+    if trainer.data is not None and trainer.data.name != "shapes":
+        raise WalkbenchError(
+            f"samples are drawn for the prompts of the shapes, and this twin was trained on "
+            f"{trainer.data.name!r}; leave samples out"
+        )
     size = trainer.latent
     wanted = shapes(split, count, size)
     generator = torch.Generator().manual_seed(NOISE_SEED)

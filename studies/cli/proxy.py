@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from search_space.errors import WalkbenchError
 from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err
 
 SECONDS = 20.0
@@ -33,6 +34,10 @@ def run(
     samples: Annotated[
         Path | None, typer.Option(help="Write a PNG of pictures that the twin draws.")
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Train on this folder of pictures, each with its caption in a .txt."),
+    ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Save the run here, and go on from here when it exists.")
     ] = None,
@@ -52,6 +57,8 @@ def run(
 
     design = load_spec(spec)
     if samples is not None:
+        if images is not None:
+            raise WalkbenchError("--samples draws shapes; leave it out with --images")
         writable_png(samples)
     if seconds is None and steps is None:
         seconds = SECONDS
@@ -62,7 +69,8 @@ def run(
     if learning_rate is not None:
         recipe = dataclasses.replace(recipe, learning_rate=learning_rate)
     err.print("making data and twin …", style="dim")
-    trainer = Trainer(design, width, latent, seed, recipe)
+    data, validation = _load(images, latent) if images is not None else (None, None)
+    trainer = Trainer(design, width, latent, seed, recipe, data, validation)
     interrupted = False
     try:
         with _Watch() as watch:
@@ -78,6 +86,17 @@ def run(
     _show(spec, design.digest(), score, format)
     if interrupted or not score.ok:
         raise typer.Exit(INTERRUPTED if interrupted else 1)
+
+
+def _load(folder: Path, size: int) -> tuple[Any, Any]:
+    from proxies.data.folder import image_folder
+
+    found = image_folder(folder, size)
+    used = len(found.train) + len(found.validation)
+    err.print(f"{used} pictures, {len(found.skipped)} files skipped", style="dim")
+    for skipped in found.skipped:
+        err.print(f"skipped {skipped.path}: {skipped.reason}", markup=False, soft_wrap=True)
+    return found.train, found.validation
 
 
 class _Watch:

@@ -76,6 +76,19 @@ def test_a_second_run_goes_on_from_the_checkpoint(spec, tmp_path):
     assert other.exit_code == 2 and "seed is 0 there and 1 here" in other.stderr.replace("\n", " ")
 
 
+def test_a_folder_of_pictures_takes_the_place_of_the_shapes(spec, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(60):
+        Image.new("RGB", (30, 30), (4 * i, 0, 0)).save(folder / f"{i}.png")
+        (folder / f"{i}.txt").write_text("dark" if i < 30 else "red")
+    (folder / "0.txt").unlink()
+    result = invoke(spec, "--steps", "2", "--images", str(folder), "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    assert "skipped 0.png: no caption" in result.stderr
+    assert json.loads(result.stdout)["fidelity"]["data"].startswith("folder-")
+
+
 def test_a_run_that_diverges_prints_why_and_exits_with_1(spec):
     result = invoke(spec, "--steps", "40", "--batch", "4", "--learning-rate", "1e5")
     assert result.exit_code == 1
@@ -93,6 +106,8 @@ def test_a_run_that_diverges_prints_why_and_exits_with_1(spec):
         (["sdxl", "--batch", "0"], "batch is 0"),
         (["sdxl", "--learning-rate", "-1"], "learning_rate is -1"),
         (["sdxl", "--samples", "grid.gif"], "not a .png"),
+        (["sdxl", "--samples", "grid.png", "--images", "."], "--samples draws shapes"),
+        (["sdxl", "--images", "nowhere"], "is not a folder"),
         (["sdxl", "--samples", "nowhere/grid.png"], "does not exist"),
     ],
 )
