@@ -136,7 +136,7 @@ def _figures(design: Design, device: str) -> dict[str, Any]:
         "latent": spec.latent_size,
         "tokens": spec.context.tokens,
         "latency": latency,
-        "score": design.score,
+        "score": design.score and {k: v for k, v in design.score.items() if k != "losses"},
     }
 
 
