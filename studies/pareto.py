@@ -20,6 +20,7 @@ trial whose constraints are missing is *not* feasible here, although Optuna woul
 26.0
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -93,6 +94,25 @@ def distinct(rows: Iterable[Row]) -> list[Row]:
     for row in rows:
         seen.setdefault(row["digest"], row)
     return list(seen.values())
+
+
+def knee(rows: Iterable[Row], objectives: Sequence[str]) -> Row | None:
+    """Return the front's row nearest to the best of everything, None where the front is empty.
+
+    Each objective is scaled to its range over the front. It is one way to take a single design when
+    nobody says which objective matters more; on a tie the first in the front's order wins.
+    """
+    best = front(rows, objectives)
+    points = [p for row in best if (p := point(row, objectives))]
+    if not points:
+        return None
+    low = [min(column) for column in zip(*points, strict=True)]
+    span = [max(column) - min(column) or 1.0 for column in zip(*points, strict=True)]
+
+    def distance(p: Point) -> float:
+        return math.hypot(*((x - a) / s for x, a, s in zip(p, low, span, strict=True)))
+
+    return min(zip(points, best, strict=True), key=lambda pair: distance(pair[0]))[1]
 
 
 def reference_point(rows: Iterable[Row], objectives: Sequence[str], margin: float = 0.1) -> Point:

@@ -115,15 +115,15 @@ def shown_row(row: Row, on_front: bool) -> dict[str, Any]:
     }
 
 
-def best_row(study: optuna.Study) -> Row:
-    """Return the design to take when one has to be taken: the best first objective on the front.
+def one_design(study: optuna.Study) -> Row:
+    """Return the design to take when one has to be taken: the knee of the front.
 
-    Raises :class:`WalkbenchError` when no trial kept every budget.
+    Raises :class:`WalkbenchError` when no trial is complete and within every budget.
     """
-    best = pareto.front(rows(study), objectives(study))
-    if not best:
+    knee = pareto.knee(rows(study), objectives(study))
+    if knee is None:
         raise WalkbenchError(
             f"study {study.study_name!r} has no complete trial within its budgets yet; "
             "run more trials or widen [budgets]"
         )
-    return best[0]
+    return knee

@@ -31,9 +31,11 @@ def demo(
     """Walk, search, train, report, export: all of Walkbench in a few minutes."""
     from studies.cli.study import print_designs, run_with_progress
     from studies.config import load_config
+    from studies.export import export
+    from studies.export_design import find_design
     from studies.report import write_report
     from studies.store import objectives, rows, storage_url
-    from studies.summary import front_and_named
+    from studies.summary import front_and_named, one_design
 
     began = time.monotonic()
     storage, folder = to / "demo.db", to / "demo"
@@ -42,10 +44,15 @@ def demo(
     _show_walk(folder / "walk.html", config.device)
     run = run_with_progress(config, trials, url)
     write_report(run.study, folder / "report.html")
+    chosen = one_design(run.study)
+    err.print(f"exporting trial {chosen['trial']}, the knee of the front, at half precision")
+    design = find_design(str(chosen["trial"]), CONFIG, str(storage))
+    exported = export(design, folder / "export", dtype="fp16", overwrite=True)
     found = rows(run.study)
     print_designs(front_and_named(found, objectives(run.study)), "Pareto front, and named designs")
     print(f"walk       {folder / 'walk.html'}")
     print(f"report     {folder / 'report.html'}")
+    print(f"export     {exported.folder}, the design of trial {chosen['trial']}, initial weights")
     print(f"storage    {storage}")
     print(f"dashboard  walkbench dashboard --storage {storage}")
     err.print(f"{time.monotonic() - began:.0f} s in all", style="dim")

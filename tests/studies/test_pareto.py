@@ -136,3 +136,26 @@ def test_history_of_the_hypervolume_never_falls_and_ends_at_the_whole():
 def test_of_equal_designs_the_first_is_kept():
     rows = [{"digest": "a", "trial": 0}, {"digest": "b", "trial": 1}, {"digest": "a", "trial": 2}]
     assert [row["trial"] for row in pareto.distinct(rows)] == [0, 1]
+
+
+@given(points(2))
+@settings(max_examples=40, deadline=None)
+def test_the_knee_lies_on_the_front_and_is_the_nearest_to_its_best_corner(placed):
+    rows = [make_row(i, p) for i, p in enumerate(placed)]
+    kept = pareto.front(rows, OBJECTIVES)
+    knee = pareto.knee(rows, OBJECTIVES)
+    assert knee in kept
+    columns = list(zip(*(pareto.point(row, OBJECTIVES) for row in kept), strict=True))
+
+    def squared(row):
+        scaled = [
+            (x - min(c)) / ((max(c) - min(c)) or 1)
+            for x, c in zip(pareto.point(row, OBJECTIVES), columns, strict=True)
+        ]
+        return sum(value**2 for value in scaled)
+
+    assert squared(knee) <= min(map(squared, kept)) + 1e-9
+
+
+def test_without_a_front_there_is_no_knee():
+    assert pareto.knee([make_row(0, (1.0, 1.0), feasible=False)], OBJECTIVES) is None
