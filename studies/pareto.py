@@ -128,14 +128,17 @@ def reference_point(rows: Iterable[Row], objectives: Sequence[str], margin: floa
 def hypervolume(points: Iterable[Point], reference: Point) -> float:
     """Return the volume that ``points`` dominate up to ``reference``; exact, for any dimension.
 
-    Slices along the last axis, so the time grows with the number of points to the power of the
-    dimension minus one: fine for the hundreds of points and two to four objectives of a study.
+    Slices along the last axis down to two, where one sweep does: fine for the hundreds of points
+    and two to four objectives of a study.
     """
     inside = {p for p in points if all(x < r for x, r in zip(p, reference, strict=True))}
     if not inside:
         return 0.0
     if len(reference) == 1:
         return reference[0] - min(inside)[0]
+    if len(reference) == 2:
+        return _area(inside, reference)
+    inside = {p for p in inside if not any(dominates(q, p) for q in inside)}
     levels = sorted({p[-1] for p in inside})
     total = 0.0
     for low, high in zip(levels, [*levels[1:], reference[-1]], strict=True):
@@ -144,13 +147,26 @@ def hypervolume(points: Iterable[Point], reference: Point) -> float:
     return total
 
 
+def _area(points: Iterable[Point], reference: Point) -> float:
+    """Return the area between ``points`` and ``reference``, from left to right, step by step."""
+    total, ceiling = 0.0, reference[1]
+    for x, y in sorted(points):
+        if y < ceiling:
+            total += (reference[0] - x) * (ceiling - y)
+            ceiling = y
+    return total
+
+
 def hypervolume_history(rows: Sequence[Row], objectives: Sequence[str]) -> list[float]:
     """Return the hypervolume after each row, at the reference point of all of them."""
     reference = reference_point(rows, objectives)
     history: list[float] = []
-    points: list[Point] = []
+    best: set[Point] = set()  # dominated points add nothing, so they are dropped at once
+    volume = 0.0
     for row in rows:
-        if counts(row) and (p := point(row, objectives)):
-            points.append(p)
-        history.append(hypervolume(points, reference) if points else 0.0)
+        p = point(row, objectives) if counts(row) else None
+        if p and p not in best and not any(dominates(q, p) for q in best):
+            best = {q for q in best if not dominates(p, q)} | {p}
+            volume = hypervolume(best, reference)
+        history.append(volume)
     return history
