@@ -88,8 +88,8 @@ def _loading(about: dict[str, Any]) -> str:
     )
     if about["why_own"] is not None:
         return (
-            f"No stock diffusers class builds this network, Walkbench's own does "
-            f"(`pip install walkbench`):\n\n{ours}\n\n{about['why_own']}"
+            f"With Walkbench installed:\n\n{ours}\n\n"
+            f"{about['why_own'][0].upper()}{about['why_own'][1:]}."
         )
     name = about["class"]
     stock = (
