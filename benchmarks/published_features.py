@@ -2,12 +2,12 @@
 
 Every row of `latency_db/published/iphone_published_latency.csv` that names a model of timm,
 torchvision or transformers, and every UNet we have a spec for, is built without weights,
-reparameterised where the published one was, and traced by the tracer that prices our own blocks. The
-result, `latency_db/published/operator_features.csv`, ships with the package, so that users need none of
-those libraries.
+reparameterised where the published one was, and traced by the tracer that prices our own blocks.
+The result, `latency_db/published/operator_features.csv`, ships with the package, so that users need
+none of those libraries.
 
-These libraries are not among the project's extras: torchvision has no build for every torch, and only
-this script wants it. Put them in a folder of their own, away from the environment:
+These libraries are not among the project's extras: torchvision has no build for every torch, and
+only this script wants it. Put them in a folder of their own, away from the environment:
 
     pip install --no-deps --target ~/.cache/walkbench-published \
         timm==1.0.31 torchvision==0.29.2 transformers==5.23.0 tokenizers==0.23.3 regex
@@ -97,9 +97,6 @@ def load_libraries(folder: Path) -> None:
     for name in ("nms", "qnms"):
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     globals()["_library"] = library  # undone when collected
-    from timm.layers import set_fused_attn
-
-    set_fused_attn(True)
 
 
 def recipe(row: PublishedRow) -> tuple[str, Callable[[], tuple[nn.Module, dict[str, Any]]]] | None:
@@ -154,6 +151,7 @@ def _timm(
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Build with real (random) weights, because reparameterising multiplies them."""
     import timm
+    from timm.layers import set_fused_attn
     from timm.utils.model import reparameterize_model
 
     options: dict[str, Any] = {}
@@ -161,7 +159,10 @@ def _timm(
         options["img_size"] = size  # their position tables have one size
     if name.startswith("efficientformer_"):
         _efficientformer_resolution(size // 32)
+    # These attend over feature maps without making tokens of them; timm's fused path makes tokens.
+    set_fused_attn(not name.startswith(("iformer", "mobilenetv4_hybrid")))
     model = timm.create_model(name, pretrained=False, **options).eval()
+    set_fused_attn(True)
     if edit is not None:
         edit(model)
     if dense:
