@@ -19,13 +19,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from search_space.errors import WalkbenchError
+from search_space.validate import LARGEST
 
 T = TypeVar("T")
 
 
 def is_count(value: Any) -> bool:
-    """Whether ``value`` is a positive integer (a bool is none)."""
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    """Whether ``value`` is a positive integer that a spec may hold (a bool is none)."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST
 
 
 def show(value: Any) -> str:
@@ -66,7 +67,7 @@ class Fields:
         """Read a positive integer."""
         if is_count(self[name]):
             return int(self[name])
-        self.refuse(name, "a positive integer")
+        self.refuse(name, f"an integer from 1 to {LARGEST}")
         return 1
 
     def optional_count(self, name: str) -> int | None:
@@ -119,7 +120,7 @@ class Fields:
         values = self.per_stage(name, stages)
         if all(is_count(value) for value in values):
             return values
-        self.refuse(name, "positive integers")
+        self.refuse(name, f"integers from 1 to {LARGEST}")
         return [1] * stages
 
     def kinds(self, name: str, table: Mapping[str, T], stages: int) -> list[T | None]:

@@ -68,6 +68,7 @@ REFUSED = {
     "in_channels": 4.0,
     "num_class_embeds": -1,
     "time_embedding_dim": True,
+    "out_channels": 10**9,
     "number_of_experts": 4,
     "ff_mult": 4,
 }
