@@ -1,7 +1,7 @@
 """Make the study that ships with Walkbench, which the dashboard shows where there is none yet.
 
-Writes studies/example/example.db: the study of `studies/configs/demo.toml`, run on to 20 trials, with
-every trial's own provenance inside. About ten minutes on two cores.
+Writes studies/example/example.db: the study of `studies/configs/demo.toml`, run on to 20 trials,
+with every trial's own provenance inside. About ten minutes on two cores.
 
     .venv/bin/python benchmarks/example_study.py
 """

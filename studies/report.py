@@ -20,6 +20,7 @@ from typing import Any
 import optuna
 import plotly.graph_objects as go
 
+from proxies.score import Score, difference
 from search_space.errors import WalkbenchError
 from studies.figures.page import html_table, write_page
 from studies.figures.pareto import pareto_figure, plotted, walk_steps
@@ -35,6 +36,12 @@ _NOTE = """
 points are estimates. The proxy loss is the validation loss of a short training run of a small twin,
 the bar its standard error over validation samples: it ranks designs roughly and is no measure of
 image quality. Stars are named designs; a dotted line joins steps of the SnapGen design walk.</p>
+"""
+
+_PAIRED = """
+<p class="note">Differences are taken sample by sample on the same noise and times, so that what
+both losses share cancels; ± is their standard error over samples. Another training seed moves a
+loss by more than that.</p>
 """
 
 
@@ -86,14 +93,31 @@ def _walk_tables(found: Sequence[Row]) -> list[go.Figure | str]:
         steps = walk_steps(found, family)
         if len(steps) < 2:
             continue
-        head = ("step", "trial", "proxy loss", "latency ms (80 %)", "params M", "GMACs", "remark")
-        parts.append(f"<h2>The design walk, family {family}</h2>")
-        parts.append(html_table(head, [_walk_line(row) for row in steps]))
+        head = ("step", "trial", "proxy loss", "latency ms (80 %)", "params M", "GMACs",
+                "loss against the step before", "remark")  # fmt: skip
+        before: list[Row | None] = [None, *steps]
+        lines = [
+            [row["name"], str(row["trial"]), *_numbers(row), _change(row, last), _remark(row)]
+            for row, last in zip(steps, before, strict=False)
+        ]
+        parts += [f"<h2>The design walk, family {family}</h2>", html_table(head, lines), _PAIRED]
     return parts
 
 
-def _walk_line(row: Row) -> list[str]:
-    return [row["name"], str(row["trial"]), *_numbers(row), _remark(row)]
+def _change(row: Row, before: Row | None) -> str:
+    """Write the paired difference of two losses: the error that both share cancels in it."""
+    scores = [_score(row), _score(before) if before else None]
+    if scores[0] is None or scores[1] is None:
+        return "–"
+    change = difference(scores[0], scores[1])
+    return f"{change.value:+.4f} ± {change.stderr:.4f}".replace("-", "−")
+
+
+def _score(row: Row) -> Score | None:
+    stored = dict(row["score"] or {})
+    stored.pop("reused_from", None)
+    score = Score.from_dict(stored) if stored else None
+    return score if score is not None and score.ok else None
 
 
 def _designs(found: Sequence[Row], names: Sequence[str]) -> str:
@@ -153,8 +177,9 @@ def _provenance(status: Mapping[str, Any], found: Sequence[Row]) -> list[go.Figu
     blocks = [("Settings", settings)]
     blocks += [(f"Trials {', '.join(t)}", json.loads(o)) for o, t in known.items()]
     dates = f"<p>First trial {status['started']}, last {status['last']}.</p>"
-    text = "".join(
-        f"<h3>{escape(title)}</h3><pre>{escape(json.dumps(data, indent=2))}</pre>"
-        for title, data in blocks
-    )
-    return ["<h2>Provenance</h2>", dates, text]
+    return ["<h2>Provenance</h2>", dates, *(_block(title, data) for title, data in blocks)]
+
+
+def _block(title: str, data: Mapping[str, Any]) -> str:
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return f"<h3>{escape(title)}</h3><pre>{escape(text)}</pre>"
