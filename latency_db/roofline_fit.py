@@ -95,16 +95,17 @@ def fit_roofline(
     evidence: Evidence,
     keep: Callable[[Item | Pair], bool] = lambda _: True,
     workload: Workload | None = None,
+    start: Array = START,
 ) -> Fit:
     """Fit every chip to the evidence that ``keep`` keeps; a second or less.
 
-    ``workload`` shares prepared loads between folds.
+    ``workload`` shares prepared loads between folds; ``start`` centres the common priors.
     """
     work = workload or Workload(evidence)
     items = [item for item in evidence.items if item.fitted and keep(item)]
     pairs = [pair for pair in evidence.pairs if keep(pair)]
     stack = _Stack(work, items, pairs)
-    prior, sd = _priors()
+    prior, sd = _priors(start)
     count = len(items) + len(pairs)
 
     def residuals(packed: Array) -> Array:
@@ -175,13 +176,13 @@ def _unpack(packed: Array) -> Array:
     return common + scale[:, None] + packed[_K + chips :].reshape(chips, _K)
 
 
-def _priors() -> tuple[Array, Array]:
+def _priors(start: Array) -> tuple[Array, Array]:
     reference = ALL_CHIPS[REFERENCE]
     scale = np.log([reference.fp16_tops / chip.fp16_tops for chip in ALL_CHIPS.values()])
     memory = np.log([reference.dram_gb_s / chip.dram_gb_s for chip in ALL_CHIPS.values()])
     from_memory = np.array([parameter.from_memory for parameter in PARAMETERS])
     deviation = np.outer(memory - scale, from_memory)  # the scale's share is taken back
-    prior = np.concatenate([np.log(START), scale, deviation.ravel()])
+    prior = np.concatenate([np.log(start), scale, deviation.ravel()])
     spreads = ((COMMON_SD, _K), (SCALE_SD, len(scale)), (DEVIATION_SD, deviation.size))
     return prior, np.concatenate([np.full(size, sd) for sd, size in spreads])
 
