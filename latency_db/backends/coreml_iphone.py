@@ -54,7 +54,7 @@ class IPhoneBackend:
                 )
         if device is None:
             raise WalkbenchError("say which phone this is, such as --device 'iPhone 15 Pro'")
-        chip = chip_of(device)
+        chip_of(device)  # an unknown phone is named now, not after an hour
         if not team:
             raise WalkbenchError(
                 "a development team is needed to sign the test app; give its ten letters with "
@@ -70,7 +70,7 @@ class IPhoneBackend:
             self._session.close()
             raise device_error(error, "the test app") from None
         system = f"iOS {phone.os_version} ({phone.os_build_number})"
-        self.conditions = self._session.conditions(f"{device} ({chip})", system)
+        self.conditions = self._session.conditions(device, system)
 
     def prepare(self, subject: Subject, copies: int) -> Timed:
         """Convert, send, load and return the graph."""

@@ -31,7 +31,7 @@ def show(
     table: TableArgument,
     spec: SpecOption = None,
     missing: Annotated[
-        str, typer.Option(help="Blocks that were not measured: error or interpolate.")
+        str, typer.Option(help="Blocks that were not measured: error, interpolate or estimate.")
     ] = "error",
     where: WhereOption = None,
     allow_contradictions: ContradictionsOption = False,
@@ -150,16 +150,22 @@ def _report_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
     return out
 
 
+_MISSING = ("error", "interpolate", "estimate")
+
+
 def _show_specs(loaded: Any, names: list[str], missing: str, format: Format) -> None:
     from latency_db.lookup import predict
+    from latency_db.mixed import MixedSource
     from search_space.errors import raise_unknown
     from search_space.load import load_spec
 
-    if missing not in ("error", "interpolate"):
-        raise_unknown("policy for missing entries", missing, ["error", "interpolate"])
+    if missing not in _MISSING:
+        raise_unknown("policy for missing entries", missing, _MISSING)
+    mixed = MixedSource.of(loaded) if missing == "estimate" else None
     rows = []
     for name in names:
-        latency = predict(load_spec(name), loaded, missing)  # type: ignore[arg-type]
+        design = load_spec(name)
+        latency = mixed.predict(design) if mixed else predict(design, loaded, missing)
         rows.append({"spec": name, **vars(latency), "device": loaded.device})
     columns = [
         Column("spec", "spec"),

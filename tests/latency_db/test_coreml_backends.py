@@ -170,7 +170,7 @@ def test_a_block_on_a_phone_is_the_slope_of_two_chains_without_the_floor(attache
     assert entry.ms == pytest.approx(PER_COPY_MS)
     assert entry.floor_ms == pytest.approx(FLOOR_MS)
     assert entry.units_planned == "ane 100 %"
-    assert read.conditions.device == "iPhone 15 Pro (A17 Pro)"
+    assert read.conditions.device == "iPhone 15 Pro"
     assert read.conditions.os == "iOS 18.5 (22F76)"
     assert "SECRET" not in table.read_text() and "Somebody" not in table.read_text()
 
