@@ -165,7 +165,11 @@ def _show_specs(loaded: Any, names: list[str], missing: str, format: Format) -> 
     rows = []
     for name in names:
         design = load_spec(name)
-        latency = mixed.predict(design) if mixed else predict(design, loaded, missing)
+        if mixed is not None:
+            latency = mixed.predict(design)
+        else:
+            policy: Any = missing
+            latency = predict(design, loaded, policy)
         rows.append({"spec": name, **vars(latency), "device": loaded.device})
     columns = [
         Column("spec", "spec"),
