@@ -19,6 +19,7 @@ from pathlib import Path
 from proxies.checkpoint import restore, save
 from proxies.loop import Budget, Recipe, Trainer
 from proxies.score import Score
+from proxies.threads import cpu_threads
 from search_space.spec import UNetSpec
 
 __all__ = ["Budget", "Progress", "Recipe", "Trainer", "finish", "run_proxy"]
@@ -58,17 +59,20 @@ def run_proxy(
     validate_at: Sequence[float] = (),
     progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
+    threads: int = 1,
 ) -> Score:
     """Train the twin of ``spec`` and return its score; a diverged run gives a failed score.
 
     ``validate_at`` has shares of the budget, 0 to 1, at which the score is taken on the way and
     handed to ``progress``; what ``progress`` raises ends the run. With ``checkpoint`` the run goes
-    on where that file left it, and saves itself there. Raises :class:`WalkbenchError` when neither
-    steps nor seconds are given, the twin cannot be built, or the checkpoint is of another run.
+    on where that file left it, and saves itself there. ``threads`` of the CPU are used; only with
+    one are the bits of two runs the same. Raises :class:`WalkbenchError` when neither steps nor
+    seconds are given, the twin cannot be built, or the checkpoint is of another run.
     """
     budget = Budget(steps, seconds)
-    trainer = Trainer(spec, width, latent, seed, recipe or Recipe(), device=device)
-    return finish(trainer, budget, validate_at, progress, checkpoint)
+    with cpu_threads(threads):
+        trainer = Trainer(spec, width, latent, seed, recipe or Recipe(), device=device)
+        return finish(trainer, budget, validate_at, progress, checkpoint)
 
 
 def finish(

@@ -41,6 +41,7 @@ def run(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Save the run here, and go on from here when it exists.")
     ] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads; more seldom help a twin.")] = 1,
     format: FormatOption = Format.table,
 ) -> None:
     """Train the twin of SPEC on captioned shapes and print its validation loss.
@@ -52,6 +53,7 @@ def run(
     import dataclasses
 
     from proxies.samples import draw_samples, save_grid, writable_png
+    from proxies.threads import cpu_threads
     from proxies.trainer import Budget, Recipe, Trainer, finish
     from search_space.load import load_spec
 
@@ -70,19 +72,20 @@ def run(
         recipe = dataclasses.replace(recipe, learning_rate=learning_rate)
     err.print("making data and twin …", style="dim")
     data, validation = _load(images, latent) if images is not None else (None, None)
-    trainer = Trainer(design, width, latent, seed, recipe, data, validation)
-    interrupted = False
-    try:
-        with _Watch() as watch:
-            score = finish(trainer, budget, progress=watch, checkpoint=checkpoint)
-    except KeyboardInterrupt:
-        if trainer.step == 0:
-            raise
-        err.print("interrupted; scoring what was trained until now …")
-        interrupted, score = True, trainer.score(stopped="interrupted")
-    if samples is not None and score.ok:
-        save_grid(samples, draw_samples(trainer).images)
-        err.print(f"samples: {samples}", soft_wrap=True)
+    with cpu_threads(threads):
+        trainer = Trainer(design, width, latent, seed, recipe, data, validation)
+        interrupted = False
+        try:
+            with _Watch() as watch:
+                score = finish(trainer, budget, progress=watch, checkpoint=checkpoint)
+        except KeyboardInterrupt:
+            if trainer.step == 0:
+                raise
+            err.print("interrupted; scoring what was trained until now …")
+            interrupted, score = True, trainer.score(stopped="interrupted")
+        if samples is not None and score.ok:
+            save_grid(samples, draw_samples(trainer).images)
+            err.print(f"samples: {samples}", soft_wrap=True)
     _show(spec, design.digest(), score, format)
     if interrupted or not score.ok:
         raise typer.Exit(INTERRUPTED if interrupted else 1)
