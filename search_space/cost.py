@@ -13,6 +13,7 @@ included, weights not.
 2567463684
 """
 
+import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -93,27 +94,50 @@ def _standing_values(spec: UNetSpec) -> int:
     return text + added + 1 + spec.time_width + spec.in_channels * spec.latent_size**2
 
 
-@lru_cache(maxsize=1 << 16)
 def _segment_cost(segment: Segment, x_is_skip: bool) -> _SegmentCost:
-    """Sum a segment; ``x_is_skip``: its input is also the newest skip, and alive only once."""
+    """Sum a segment; ``x_is_skip``: its input is also the newest skip, and alive only once.
+
+    Remembered on the segment itself: plans share segments, and looking one up would hash it whole.
+    """
+    remembered: dict[bool, _SegmentCost] = segment.__dict__.setdefault("_costs", {})
+    if x_is_skip not in remembered:
+        remembered[x_is_skip] = _sum_steps(segment, x_is_skip)
+    return remembered[x_is_skip]
+
+
+def _sum_steps(segment: Segment, x_is_skip: bool) -> _SegmentCost:
     params = macs = moved = peak = kept = 0
     for step in segment.steps:
-        for block, count in step.block.parts():
-            part = block_cost(block)
-            params += count * part.params
-            macs += count * part.macs
-            moved += count * part.moved_values
-        whole = _shallow_cost(step.block)
+        part = _step_cost(step.block)
+        params += part.params
+        macs += part.macs
+        moved += part.moved_values
         if step.pop:
-            kept -= whole.skip_values
-        peak = max(peak, kept + whole.peak_values - x_is_skip * whole.input_values)
+            kept -= part.skip_values
+        peak = max(peak, kept + part.peak_values - x_is_skip * part.input_values)
         if step.push:
-            kept += whole.output_values
+            kept += part.output_values
         x_is_skip = step.push
     return _SegmentCost(params, macs, moved, peak, kept)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 17)
+def _step_cost(block: Block) -> BlockCost:
+    """Cost of ``block`` with all its parts; a stack's sizes and peak are those of one layer."""
+    if not isinstance(block, TransformerStack):
+        return block_cost(block)
+    shallow = block_cost(TransformerStack(block.projection, block.layer, 1))
+    parts = [(block_cost(part), count) for part, count in block.parts()]
+    return dataclasses.replace(
+        shallow,
+        params=sum(count * part.params for part, count in parts),
+        macs=sum(count * part.macs for part, count in parts),
+        moved_values=sum(count * part.moved_values for part, count in parts),
+        ops=(),
+    )
+
+
+@lru_cache(maxsize=1 << 17)
 def block_cost(block: Block) -> BlockCost:
     """Return the cost of one block, traced on `meta` the first time it is asked for."""
     with torch.device("meta"):
@@ -130,10 +154,3 @@ def block_cost(block: Block) -> BlockCost:
         traced.output_values,
         traced.ops,
     )
-
-
-def _shallow_cost(block: Block) -> BlockCost:
-    """Cost of ``block``, a stack cut to one layer: its sizes and peak are those of any depth."""
-    if isinstance(block, TransformerStack):
-        block = TransformerStack(block.projection, block.layer, 1)
-    return block_cost(block)

@@ -34,6 +34,7 @@ from search_space.spec import UNetSpec
 from search_space.unet import UNet, example_inputs
 
 ATTENTION = "scaled_dot_product_attention"
+FORWARD_ORDER = ("latents", "timesteps", "context", "pooled", "size_ids", "classes")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _torch_row(ours: int, unet: UNet, inputs: dict[str, Tensor]) -> CrosscheckRo
 
 
 def _fvcore_rows(ours: int, spec: UNetSpec, fvcore: Any) -> list[CrosscheckRow]:
-    unet = _light(spec)
+    unet = light_unet(spec)
     counts = _at_latent(spec, unet, fvcore)
     params = int(fvcore.parameter_count(unet)[""])
     attention = counts.pop(ATTENTION, 0)
@@ -108,8 +109,8 @@ def _fvcore_rows(ours: int, spec: UNetSpec, fvcore: Any) -> list[CrosscheckRow]:
 _MATRIX_PRODUCTS = ("conv", "linear", "addmm", "mm", "bmm", "matmul")
 
 
-def _light(spec: UNetSpec) -> UNet:
-    """The network on the CPU with every weight a view of one buffer of the largest one's size."""
+def light_unet(spec: UNetSpec) -> UNet:
+    """Return the network on the CPU, every weight a view of one buffer as large as the largest."""
     with torch.device("meta"):
         unet = UNet(spec).eval()
     buffer = torch.zeros(max(p.numel() for p in unet.parameters()))
@@ -125,8 +126,8 @@ def _at_latent(spec: UNetSpec, unet: UNet, fvcore: Any) -> dict[str, int]:
     step = 2 ** (len(spec.stages) - 1)
     sizes = [step, 2 * step, 3 * step]
     if spec.latent_size in sizes:
-        return _count_operators(spec, unet, fvcore)
-    counts = {s**2: _count_operators(spec.replace(latent_size=s), unet, fvcore) for s in sizes}
+        return count_operators(spec, unet, fvcore)
+    counts = {s**2: count_operators(spec.replace(latent_size=s), unet, fvcore) for s in sizes}
     names = dict.fromkeys(name for count in counts.values() for name in count)
     return {
         name: _extend({pixels: c.get(name, 0) for pixels, c in counts.items()}, spec.latent_size**2)
@@ -143,10 +144,10 @@ def _extend(points: Mapping[int, int], x: int) -> int:
     return int(total)
 
 
-def _count_operators(spec: UNetSpec, unet: UNet, fvcore: Any) -> dict[str, int]:
+def count_operators(spec: UNetSpec, unet: UNet, fvcore: Any) -> dict[str, int]:
+    """Return what fvcore (the module ``fvcore.nn``) counts per operator of ``unet``, really run."""
     inputs = example_inputs(spec)
-    order = ("latents", "timesteps", "context", "pooled", "size_ids", "classes")
-    given = [inputs.get(name) for name in order]
+    given = [inputs.get(name) for name in FORWARD_ORDER]
     while given[-1] is None:  # torch.jit takes None between tensors, not after them
         given.pop()
     analysis = fvcore.FlopCountAnalysis(unet, tuple(given))
@@ -164,8 +165,7 @@ def _attention_handle(inputs: list[Any], outputs: list[Any]) -> int:
 def _thop_row(
     ours: int, spec: UNetSpec, unet: UNet, inputs: dict[str, Tensor], thop: Any
 ) -> CrosscheckRow:
-    order = ("latents", "timesteps", "context", "pooled", "size_ids", "classes")
-    given = tuple(inputs.get(name) for name in order)
+    given = tuple(inputs.get(name) for name in FORWARD_ORDER)
     seen = thop.register_hooks
     unseen: Counter[str] = Counter()
     for module in unet.modules():

@@ -14,18 +14,21 @@ True
 
 import dataclasses
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, TypeVar, cast, dataclass_transform
 
 T = TypeVar("T")
 
 
 def _hash_once(names: tuple[str, ...]) -> Callable[[Any], int]:
+    fields = attrgetter("__class__", *names)
+
     def cached_hash(self: Any) -> int:
         state = self.__dict__
-        value = state.get("_hash")
+        value: int | None = state.get("_hash")
         if value is None:
-            value = state["_hash"] = hash(tuple(state[name] for name in names))
-        return cast(int, value)
+            value = state["_hash"] = hash(fields(self))
+        return value
 
     return cached_hash
 
