@@ -46,7 +46,7 @@ def demo(
     write_report(run.study, folder / "report.html")
     chosen = one_design(run.study)
     err.print(f"exporting trial {chosen['trial']}, the knee of the front, at half precision")
-    design = find_design(str(chosen["trial"]), CONFIG, str(storage))
+    design = find_design(str(chosen["trial"]), config.name, str(storage))
     exported = export(design, folder / "export", dtype="fp16", overwrite=True)
     found = rows(run.study)
     print_designs(front_and_named(found, objectives(run.study)), "Pareto front, and named designs")

@@ -5,13 +5,13 @@ from typing import Any
 
 from studies.cli.output import Column, giga, millions
 
-# A sign before a number says what sort it is, here as in the figures.
-LEGEND = (
-    "● on the Pareto front. Loss: validation of a short training run of a small twin, ± standard "
-    "error over\nvalidation samples; it ranks designs roughly and is no image quality. "
-    "Params and MACs are exact.\nLatency: {latency}"
+# What the table's signs mean, each said only where the table has it.
+LEGEND = "● on the Pareto front, ★ a named design. Params and MACs are exact."
+LOSS = (
+    "Proxy loss: validation of a short training run of a small twin, ± standard error over samples;"
+    "\nit ranks designs roughly and is no image quality."
 )
-ESTIMATED = "○ estimated, ■ measured, ◧ both; 80 % interval in brackets."
+LATENCY = "Latency: {device}, ○ estimated, ■ measured, ◧ both; 80 % interval in brackets."
 _SIGNS = {"estimated": "○", "measured": "■", "mixed": "◧"}
 _STATES = {"PRUNED": "over budget, not trained", "COMPLETE": ""}
 
@@ -47,9 +47,13 @@ def with_remarks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def legend(rows: Sequence[dict[str, Any]]) -> str:
     """Return the lines that explain the table's signs."""
-    device = next((row["latency"]["device"] for row in rows if row["latency"]), None)
-    latency = ESTIMATED if device is None else f"{device}, {ESTIMATED}"
-    return LEGEND.format(latency=latency)
+    lines = [LEGEND]
+    if any(row["score"] for row in rows):
+        lines.append(LOSS)
+    devices = [row["latency"]["device"] for row in rows if row["latency"]]
+    if devices:
+        lines.append(LATENCY.format(device=devices[0]))
+    return "\n".join(lines)
 
 
 def latency_text(latency: dict[str, Any] | None) -> str:

@@ -1,3 +1,6 @@
+import io
+import json
+
 import optuna
 import pytest
 
@@ -107,3 +110,29 @@ def test_a_missing_trial_says_which_there_are():
     assert row(study, 1)["trial"] == 1
     with pytest.raises(WalkbenchError, match="0 … 1"):
         row(study, 2)
+
+
+def test_optuna_dashboard_shows_which_trials_are_over_budget(tmp_path):
+    """It reads constraints in Optuna's older form; whoever changes that can drop it here too."""
+    optuna_dashboard = pytest.importorskip("optuna_dashboard")
+    from studies.runner import run_study
+    from tests.studies.fakes import FakeLatency, make_config
+
+    config = make_config(tmp_path, objectives=("latency_ms", "params"), budgets="macs = 620e9")
+    run = run_study(config, storage=str(tmp_path / "s.db"), latency=FakeLatency())
+    application = optuna_dashboard.wsgi(open_storage(f"sqlite:///{tmp_path}/s.db"))
+    request = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": f"/api/studies/{run.study._study_id}",
+        "QUERY_STRING": "after=0",
+        "wsgi.url_scheme": "http",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.errors": io.StringIO(),
+        "wsgi.input": io.BytesIO(),
+    }
+    answer = b"".join(application(request, lambda *_: None))
+    shown = json.loads(answer)["trials"]
+    assert len(shown) == 6 and {row["feasible"] for row in rows(run.study)} == {True, False}
+    for trial, ours in zip(shown, rows(run.study), strict=True):
+        assert all(value <= 0 for value in trial["constraints"]) == ours["feasible"]
