@@ -102,7 +102,7 @@ def save(page: Any, path: Path) -> None:
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     size = path.stat().st_size
-    print(f"{path.relative_to(Path.cwd())}: {size / 1000:.0f} kB")
+    print(f"{path.name}: {size / 1000:.0f} kB")
     if size > LARGEST:
         sys.exit(f"{path.name} is larger than {LARGEST / 1000:.0f} kB")
 

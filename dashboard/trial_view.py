@@ -29,7 +29,11 @@ def show_trial(row: Mapping[str, Any], study: StudyData, url: str) -> None:
     """Show the trial ``row`` of ``study``, which is in the storage at ``url``."""
     st.subheader(f"{row['name'] or 'Design ' + row['digest']}, trial {row['trial']}")
     st.caption(verdict(row))
-    spec = UNetSpec.from_dict(row["spec"])
+    try:
+        spec = UNetSpec.from_dict(row["spec"])
+    except WalkbenchError as error:
+        st.error(f"Another version of Walkbench made this design: {error}.")
+        return
     names = list(all_named())
     other = st.selectbox("Compare with", names, index=names.index(REFERENCE), key="reference")
     reference = reference_row(other, study, row)

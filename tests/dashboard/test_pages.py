@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,24 @@ def test_trials_that_end_meanwhile_appear(open_page, small_storage, tmp_path):
     make_small_study(str(copy), trials=8)
     page.run()
     assert len(page.selectbox(key="trial").options) == before + 1
+
+
+def test_a_design_of_another_version_is_explained_and_the_rest_still_works(
+    open_page, small_storage, tmp_path
+):
+    copy = tmp_path / "copy.db"
+    shutil.copy(small_storage.removeprefix("sqlite:///"), copy)
+    with sqlite3.connect(copy) as database:
+        database.execute(
+            "UPDATE trial_user_attributes SET value_json = replace(value_json, 'rope', 'turn') "
+            "WHERE key = 'spec' AND trial_id = (SELECT trial_id FROM trials WHERE number = 3)"
+        )
+    page = open_page(f"sqlite:///{copy}")
+    page.selectbox(key="trial").set_value(3).run()
+    assert not page.exception
+    assert "has no field" in page.error[0].value
+    page.selectbox(key="trial").set_value(2).run()
+    assert not page.error
 
 
 def test_a_study_that_is_not_there_is_said_to_be_missing(open_page, small_storage):
