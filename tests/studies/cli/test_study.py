@@ -1,17 +1,21 @@
 """`walkbench study`: documented JSON, resuming, and one line for every mistake."""
 
+import contextlib
 import csv
 import io
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from typer.testing import CliRunner
 
+from search_space.errors import WalkbenchError
 from search_space.spec import UNetSpec
 from studies.cli.main import app
 from tests.studies.fakes import config_text, make_config
@@ -205,6 +209,38 @@ def test_optunas_own_command_reads_the_storage_with_our_names(ran, tmp_path):
     trials = json.loads(done.stdout)
     assert len(trials) == 6 and set(trials[0]["values"]) == {"latency_ms", "params"}
     assert trials[0]["user_attrs"]["name"] == "F/mqa"
+
+
+@pytest.mark.command
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_ends_with_130_and_leaves_no_trial_running(study, tmp_path):
+    from studies.store import open_storage, open_study, rows
+
+    config = write_config(
+        tmp_path,
+        objectives=("proxy_loss", "latency_ms"),
+        budgets="latency_ms = 1e4",
+        proxy="[proxy]\nsteps = 1000000\nwidth = 8\nbatch = 2\n",
+    )
+    script = "from studies.cli.main import app; app()"
+    storage = str(tmp_path / "studies.db")
+    running = subprocess.Popen(
+        [sys.executable, "-c", script, "study", "run", config, "--storage", storage],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    url, found = f"sqlite:///{storage}", []
+    deadline = time.monotonic() + 120
+    while not any(row["latency"] for row in found) and time.monotonic() < deadline:
+        time.sleep(0.3)  # until the first trial is priced and about to train
+        with contextlib.suppress(WalkbenchError):
+            found = rows(open_study(open_storage(url), "small"))
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 130 and said.strip().endswith("what was finished is kept")
+    (row,) = rows(open_study(open_storage(url), "small"))
+    assert row["state"] == "FAIL" and row["failed"] == "interrupted" and row["spec"]
 
 
 @pytest.mark.slow
