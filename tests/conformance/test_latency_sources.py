@@ -16,7 +16,7 @@ from search_space.plan import plan
 from search_space.presets import all_named, named_spec
 from search_space.spec import UNetSpec
 
-SPECS = ("sd15", "dreamlite", "snapgen-t2i", "F/mqa")
+SPECS = ("sd15", "dreamlite", "snapgen-t2i", "F/thin")
 
 
 def table(*names: str) -> Table:
