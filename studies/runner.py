@@ -42,11 +42,15 @@ from studies import workers
 from studies.config import ProxySettings, StudyConfig
 from studies.objective import CandidateFailed, Objective, Proxy
 from studies.samplers import make_sampler
-from studies.store import ABOUT, about, open_storage, row, rows, storage_url
+from studies.store import ABOUT, about, open_storage, row, rows, shown_url, storage_url
 
 MAX_FAILURES_IN_A_ROW = 5  # then it is not the candidates
 _MAKING_S = 20.0  # how long to wait for another worker that is just making the study
 TARGET = "trials"  # the study attribute with the total last asked for
+
+
+class OtherStudy(WalkbenchError):
+    """The storage has a study of this name whose trials would not compare with these."""
 
 
 class Watch(Protocol):
@@ -92,9 +96,9 @@ def run_study(
 
     ``storage`` is a URL or a SQLite file; ``latency`` and ``proxy`` replace what the config names.
     ``watch`` is told of every step of training and every trial that ended.
-    Raises :class:`WalkbenchError` for a storage that cannot be used and for a study of this name
-    that searches, minimises or scores something else. An interruption marks the running trial as
-    failed and is passed on; everything finished is kept.
+    Raises :class:`WalkbenchError` for a storage that cannot be used, :class:`OtherStudy` for a
+    study of this name that searches, minimises or scores something else. An interruption marks the
+    running trial as failed and is passed on; everything finished is kept.
     """
     total = config.trials if trials is None else trials
     if total < 1:
@@ -184,8 +188,8 @@ def _create_or_resume(config: StudyConfig, url: str, latency: LatencySource | No
         study = optuna.load_study(study_name=config.name, storage=storage, sampler=sampler)
         _wait_until_made(study)
         if not about(study) and study.get_trials(deepcopy=False):
-            raise WalkbenchError(
-                f"study {config.name!r} in {url} was not made by walkbench; "
+            raise OtherStudy(
+                f"study {config.name!r} in {shown_url(url)} was not made by walkbench; "
                 "give this one another name in [study], or another --storage"
             ) from None
     if about(study):
@@ -218,7 +222,7 @@ def _check_same(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None
             here, there = here["digest"], (there or {}).get("digest")
         if here != there:
             where, here, there = _first_difference(key, here, there)
-            raise WalkbenchError(
+            raise OtherStudy(
                 f"the storage has a study {name!r} of another {key.replace('_', ' ')}: {where} is "
                 f"{there!r} there, {here!r} in this config; give this one another name in [study], "
                 "or another --storage"

@@ -61,6 +61,11 @@ def storage_url(given: str | None = None, configured: str | None = None) -> str:
     return url
 
 
+def shown_url(url: str) -> str:
+    """Return ``url`` without its password, for messages and pages."""
+    return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+
+
 def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorage:
     """Open the storage at ``url``, with heartbeats, so that abandoned trials are found.
 
@@ -68,7 +73,7 @@ def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorag
     empty one behind. Raises :class:`WalkbenchError` when it cannot be opened, saying why.
     """
     parsed = sqlalchemy.make_url(url)
-    shown = parsed.render_as_string(hide_password=True)
+    shown = shown_url(url)
     options: dict[str, Any] = {}
     if parsed.get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": _SQLITE_WAIT_S}

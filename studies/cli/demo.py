@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from search_space.errors import WalkbenchError
 from studies.cli.output import err
 
 CONFIG = "demo"
@@ -34,6 +35,7 @@ def demo(
     from studies.export import export
     from studies.export_design import find_design
     from studies.report import write_report
+    from studies.runner import OtherStudy
     from studies.store import objectives, rows, storage_url
     from studies.summary import front_and_named, one_design
 
@@ -42,7 +44,13 @@ def demo(
     config = load_config(CONFIG)
     url = storage_url(str(storage))
     _show_walk(folder / "walk.html", config.device)
-    run = run_with_progress(config, trials, url)
+    try:
+        run = run_with_progress(config, trials, url)
+    except OtherStudy:
+        raise WalkbenchError(
+            f"{storage} holds a demo of other settings, perhaps of an earlier version; "
+            "remove it, or choose another folder with --to"
+        ) from None
     write_report(run.study, folder / "report.html")
     chosen = one_design(run.study)
     err.print(f"exporting trial {chosen['trial']}, the knee of the front, at half precision")

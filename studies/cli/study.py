@@ -39,7 +39,7 @@ def run_command(
 ) -> None:
     """Run a study, or go on with it, until it has its trials; Ctrl-C keeps what is finished."""
     from studies.config import load_config
-    from studies.store import objectives, rows, storage_url
+    from studies.store import objectives, rows, shown_url, storage_url
     from studies.summary import shown_rows
 
     settings = load_config(config)
@@ -49,7 +49,7 @@ def run_command(
         emit(
             {
                 "study": run.study.study_name,
-                "storage": _hidden(url),
+                "storage": shown_url(url),
                 "done": run.done,
                 "trials": run.total,
                 "ran": run.ran,
@@ -60,18 +60,19 @@ def run_command(
         return
     found, names = rows(run.study), objectives(run.study)
     print_designs(shown_rows(found, names), f"Pareto front of {settings.name}")
-    err.print(f"walkbench study best {settings.name} --all --storage {_hidden(url)}", style="dim")
+    err.print(f"walkbench study best {settings.name} --all --storage {shown_url(url)}", style="dim")
 
 
 def run_with_progress(settings: Any, trials: int | None, url: str) -> Any:
     """Run a study with its progress on stderr; return what `run_study` does."""
     from studies.cli.study_progress import StudyProgress
     from studies.runner import run_study
+    from studies.store import shown_url
 
     for line in settings.left_out:
         err.print(f"left out: {line}", soft_wrap=True)
     total = settings.trials if trials is None else trials
-    err.print(f"study {settings.name}, {total} trials, in {_hidden(url)}")
+    err.print(f"study {settings.name}, {total} trials, in {shown_url(url)}")
     with StudyProgress(err, 0, total) as watch:
         run = run_study(settings, trials=trials, storage=url, watch=watch)
     if run.ran == 0:
@@ -159,13 +160,6 @@ def _open(name: str, storage: str | None) -> Any:
     from studies.store import open_storage, open_study, storage_url
 
     return open_study(open_storage(storage_url(storage)), name)
-
-
-def _hidden(url: str) -> str:
-    """Write a URL without its password."""
-    from sqlalchemy import make_url
-
-    return make_url(url).render_as_string(hide_password=True)
 
 
 _LIST_COLUMNS = [

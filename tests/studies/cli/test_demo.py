@@ -74,6 +74,14 @@ def test_demo_runs_again_over_what_is_there(demo):
     assert "error:" not in again.stderr
 
 
+def test_a_demo_of_other_settings_is_left_alone(demo, tmp_path):
+    demo("--trials", "1")
+    config = tmp_path / "config.toml"
+    config.write_text(config.read_text() + "budgets = {params = 1e9}\n")
+    said = demo("--trials", "1", code=2).stderr
+    assert "remove it, or choose another folder with --to" in said
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(demo, tmp_path):
     (tmp_path / "runs").write_text("in the way")
     assert demo(code=2).stderr.strip().splitlines()[-1].startswith("error: ")
