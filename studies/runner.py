@@ -136,8 +136,8 @@ def make_proxy(settings: ProxySettings, watch: Watch) -> Proxy:
 
 def is_done(trial: FrozenTrial) -> bool:
     """Whether a trial counts: it ended, and not by an interruption."""
-    failed = trial.state is TrialState.FAIL
-    return trial.state.is_finished() and not (failed and "failed" not in trial.user_attrs)
+    has_reason = trial.state is not TrialState.FAIL or "failed" in trial.user_attrs
+    return trial.state.is_finished() and has_reason
 
 
 def count_done(study: optuna.Study) -> int:

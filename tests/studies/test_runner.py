@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from search_space.errors import WalkbenchError
 from search_space.presets import named_spec
 from search_space.spec import UNetSpec
-from studies import workers
+from studies import pareto, workers
 from studies.runner import MAX_FAILURES_IN_A_ROW, count_done, run_study
 from studies.store import ABOUT, open_storage, open_study, rows, storage_url
 from tests.studies.fakes import FakeLatency, FakeProxy, make_config
@@ -230,9 +230,18 @@ def test_several_failures_in_a_row_stop_the_study(start):
     assert count_done(study) == MAX_FAILURES_IN_A_ROW
 
 
-def test_optuna_agrees_with_us_on_the_front(start):
-    from studies import pareto
+@pytest.mark.parametrize("objective", ["params", "proxy_loss"])
+def test_a_study_may_have_a_single_objective(start, objective):
+    run = start(trials=4, objectives=(objective,), budgets="macs = 615e9")
+    found = rows(run.study)
+    states = {row["state"] for row in found}
+    assert states == ({"COMPLETE"} if objective == "params" else {"COMPLETE", "PRUNED"})
+    (best,) = pareto.distinct(pareto.front(found, (objective,)))
+    feasible = [row["values"][objective] for row in found if row["feasible"]]
+    assert best["values"][objective] == min(feasible)
 
+
+def test_optuna_agrees_with_us_on_the_front(start):
     run = start(trials=10, budgets="latency_ms = 255")
     ours = {row["trial"] for row in pareto.front(rows(run.study), ("proxy_loss", "latency_ms"))}
     assert ours == {trial.number for trial in run.study.best_trials}
