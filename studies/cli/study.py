@@ -150,9 +150,9 @@ def report_command(
 def print_designs(rows: list[dict[str, Any]], title: str) -> None:
     """Print the table of designs to stdout and what its signs mean to stderr."""
     from search_space.presets import all_named
-    from studies.cli.study_table import columns, legend, with_remarks
+    from studies.cli.study_table import columns, legend, table_rows
 
-    emit(with_remarks(rows), Format.table, columns(rows, list(all_named())), title)
+    emit(table_rows(rows, all_named()), Format.table, columns(rows), title)
     err.print(legend(rows), style="dim", soft_wrap=True)
 
 
@@ -166,11 +166,10 @@ _LIST_COLUMNS = [
     Column("study", "study"),
     Column("done", "done", right=True),
     Column("trials", "of", right=True),
-    Column("complete", "complete", right=True),
-    Column("over_budget", "over budget", right=True),
-    Column("failed", "failed", right=True),
-    Column("front", "front", right=True),
-    Column("objectives", "objectives", lambda names: ", ".join(names)),
+    Column("over_budget", "over budget"),
+    Column("failed", "failed"),
+    Column("front", "front"),
+    Column("objectives", "objectives", ", ".join),
     Column("space", "space", lambda name: name or "–"),
     Column("device", "device", lambda name: name or "–"),
     Column("last", "last trial", lambda date: (date or "–").replace("T", " ")),

@@ -1,9 +1,9 @@
 """The table of a study's designs, as `walkbench study` and `walkbench demo` print it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
-from studies.cli.output import Column, giga, millions
+from studies.cli.output import Column
 
 # What the table's signs mean, each said only where the table has it.
 LEGEND = "● on the Pareto front, ★ a named design. Params and MACs are exact."
@@ -16,31 +16,34 @@ _SIGNS = {"estimated": "○", "measured": "■", "mixed": "◧"}
 _STATES = {"PRUNED": "over budget, not trained", "COMPLETE": ""}
 
 
-def columns(rows: Sequence[dict[str, Any]], named: Sequence[str]) -> list[Column]:
-    """Return the columns that ``rows`` fill; ``named`` are the designs to mark with a star."""
-    chosen = [
-        Column("on_front", "", lambda yes: "●" if yes else ""),
-        Column("trial", "trial", right=True),
-        Column("design", "design", lambda name: f"★ {name}" if name in named else f"  {name}"),
-    ]
+def columns(rows: Sequence[dict[str, Any]]) -> list[Column]:
+    """Return the columns that ``rows`` fill; a narrow terminal folds loss and latency."""
+    chosen = [Column("design", "design"), Column("trial", "trial", right=True)]
     if any(row["score"] for row in rows):
-        chosen.append(Column("score", "proxy loss", _loss, right=True))
+        chosen.append(Column("score", "proxy loss", _loss))
     if any(row["latency"] for row in rows):
-        chosen.append(Column("latency", "latency ms", latency_text, right=True))
+        chosen.append(Column("latency", "latency ms", latency_text))
     chosen += [
-        Column("params", "params", millions, right=True),
-        Column("macs", "MACs", giga, right=True),
-        Column("feasible", "in budget", {True: "yes", False: "no", None: "–"}.__getitem__),
+        Column("params", "params", _whole(1e6, "M"), right=True),
+        Column("macs", "MACs", _whole(1e9, "G"), right=True),
     ]
+    if any(row["feasible"] is not True for row in rows):
+        words = {True: "yes", False: "no", None: "–"}
+        chosen.append(Column("feasible", "in budget", words.__getitem__))
     if any(row["state"] != "COMPLETE" for row in rows):
         chosen.append(Column("remark", "remark", lambda text: text or ""))
     return chosen
 
 
-def with_remarks(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return ``rows`` with a word on how each trial ended."""
+def table_rows(rows: Sequence[dict[str, Any]], named: Container[str]) -> list[dict[str, Any]]:
+    """Return ``rows`` with the signs of the front and of ``named`` designs, and how each ended."""
     return [
-        {**row, "remark": row["failed"] or _STATES.get(row["state"], row["state"].lower())}
+        {
+            **row,
+            "design": f"{'●' if row['on_front'] else ' '} "
+            f"{'★' if row['design'] in named else ' '} {row['design'] or '–'}",
+            "remark": row["failed"] or _STATES.get(row["state"], row["state"].lower()),
+        }
         for row in rows
     ]
 
@@ -62,6 +65,11 @@ def latency_text(latency: dict[str, Any] | None) -> str:
         return "–"
     sign = _SIGNS[latency["source"]]
     return f"{sign} {latency['ms']:,.0f} ({latency['low']:,.0f}–{latency['high']:,.0f})"
+
+
+def _whole(unit: float, letter: str) -> Callable[[Any], str]:
+    """Return a writer of sizes without decimals: 80 columns must do."""
+    return lambda value: "–" if value is None else f"{value / unit:,.0f} {letter}"
 
 
 def _loss(score: dict[str, Any] | None) -> str:
