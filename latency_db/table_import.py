@@ -87,8 +87,8 @@ def _rows(source: Path, given: Mapping[str, str]) -> list[Row]:
             reader = csv.DictReader(file)
             names = list(reader.fieldnames or [])
             lines = list(reader)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not text"
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or "is not text in columns"
         raise WalkbenchError(f"{source}: {reason}; name a readable CSV") from None
     if "check" in names:
         return read_rows(source)
@@ -132,8 +132,8 @@ def _foreign(cells: Mapping[str, Any], given: Mapping[str, str], where: str) -> 
         median_ms=median,
         p10_ms=median if low is None else low,
         p90_ms=median if high is None else high,
-        n=int(_number(cells, "n", named) or 1),
-        outliers=int(_number(cells, "outliers", named) or 0),
+        n=_whole(cells, "n", named) or 1,
+        outliers=_whole(cells, "outliers", named) or 0,
         slope_ms=slope,
         slope_low_ms=_number(cells, "slope_low_ms", named),
         slope_high_ms=_number(cells, "slope_high_ms", named),
@@ -141,7 +141,7 @@ def _foreign(cells: Mapping[str, Any], given: Mapping[str, str], where: str) -> 
         units_planned=cells.get("units_planned") or "not recorded",
         date=cells.get("date") or "",
         run=cells.get("run") or f"import {where.split()[0]}",
-        pass_number=int(_number(cells, "pass_number", named) or 0),
+        pass_number=_whole(cells, "pass_number", named) or 0,
         spec="",
         samples=cells.get("samples") or "1: ",
     )
@@ -156,7 +156,8 @@ def _conditions(cells: Mapping[str, Any], given: Mapping[str, str], where: str) 
     for field in dataclasses.fields(Conditions):
         text = cells.get(field.name) or given.get(field.name)
         if text:
-            values[field.name] = int(text) if field.type is int else text
+            is_count = field.type is int
+            values[field.name] = _whole({field.name: text}, field.name, where) if is_count else text
     if not values.get("device"):
         raise WalkbenchError(f"{where} names no device; say it with --device 'iPhone 15 Pro'")
     return Conditions(**values)
@@ -170,3 +171,10 @@ def _number(cells: Mapping[str, Any], name: str, where: str) -> float | None:
         return float(raw)
     except ValueError:
         raise WalkbenchError(f"{where}: {name} is {raw!r}; a number is needed") from None
+
+
+def _whole(cells: Mapping[str, Any], name: str, where: str) -> int | None:
+    value = _number(cells, name, where)
+    if value is not None and not value.is_integer():
+        raise WalkbenchError(f"{where}: {name} is {value:g}; a whole number is needed")
+    return None if value is None else int(value)

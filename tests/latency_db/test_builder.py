@@ -209,7 +209,7 @@ def test_a_killed_measurement_resumes_and_repeats_at_most_the_block_it_was_on(tm
         assert first.poll() is None
         time.sleep(0.005)
     first.send_signal(signal.SIGKILL)
-    first.wait()
+    first.communicate()
     kept = len(unfinished_rows(path))
     assert 5 <= kept < 64
     out, _ = start(path).communicate(timeout=120)
