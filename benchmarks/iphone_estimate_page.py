@@ -296,8 +296,9 @@ RATIOS_READ = """\
 What they teach: the step to separable convolutions was published at 0.38 while it removes 38 % of
 the MACs. Only if a dense 3×3 convolution on tensors that do not fit on chip runs several times
 slower than anything else do the walk, SD 2.1 and SDXL agree; hence `spilled_conv`. The model
-follows the step's direction and most of its size, but still underrates it. Ablations of iFormer
-(norms, kernel sizes, heads) could not be rebuilt and are only in the data.
+follows the step's direction and most of its size, but still underrates it. Attention
+written token by token (DistilBERT) and depthwise convolutions in the middle of a feed-forward are
+underrated; squeeze-and-excitation, layer norms and kernel sizes come out as published.
 """
 
 RESOLUTIONS = """\

@@ -255,15 +255,61 @@ def _se_everywhere(model: nn.Module) -> None:
             module.se = SqueezeExcite(width, 0.25)
 
 
+def _iformer_small_kernels(model: nn.Module) -> None:
+    """3×3 instead of 7×7 in the convolution blocks."""
+    from timm.models.iformer import ConvBlock
+
+    for module in model.modules():
+        if isinstance(module, ConvBlock):
+            conv = module.mixer.module[0][0]
+            conv.kernel_size, conv.padding = (3, 3), (1, 1)
+            conv.weight = nn.Parameter(conv.weight[:, :, :3, :3].clone())
+
+
+def _iformer_layer_norms(model: nn.Module) -> None:
+    """A LayerNorm before attention and before the feed-forward, over channels."""
+    from timm.layers import LayerNorm2d
+    from timm.models.iformer import FFN, SHMABlock
+
+    for module in model.modules():
+        if isinstance(module, (FFN, SHMABlock)):
+            inner = module.mixer.module
+            width = next(c.in_channels for c in inner.modules() if isinstance(c, nn.Conv2d))
+            module.mixer.module = nn.Sequential(LayerNorm2d(width), inner)
+
+
+def _iformer_wide_depthwise(model: nn.Module) -> None:
+    """A depthwise 3×3 in the middle of every feed-forward."""
+    from timm.models.iformer import FFN
+
+    for module in model.modules():
+        if isinstance(module, FFN):
+            first, act, last = module.mixer.module
+            width = last[0].in_channels
+            extra = nn.Conv2d(width, width, 3, padding=1, groups=width)
+            module.mixer.module = nn.Sequential(first, extra, act, last)
+
+
 EDITS: dict[str, Callable[[nn.Module], None]] = {
     "without-se": _without_se,
     "se-everywhere": _se_everywhere,
+    "as-published": lambda model: None,
+    "kernel-3": _iformer_small_kernels,
+    "layer-norms": _iformer_layer_norms,
+    "depthwise-in-ffn": _iformer_wide_depthwise,
 }
 ABLATIONS = {
     "RepViT-M0.9 without SE": ("repvit_m0_9", "without-se"),
     "RepViT-M0.9 SE in every block": ("repvit_m0_9", "se-everywhere"),
     "RepViT-M1.5 without SE": ("repvit_m1_5", "without-se"),
     "RepViT-M1.5 SE in every block": ("repvit_m1_5", "se-everywhere"),
+    # The paper ablates a network on its way to iFormer-M; the final one stands in for it, and only
+    # the change is compared.
+    "iFormer ablation: depthwise 7x7": ("iformer_m", "as-published"),
+    "iFormer ablation: depthwise 3x3": ("iformer_m", "kernel-3"),
+    "iFormer ablation: BN instead of LN": ("iformer_m", "as-published"),
+    "iFormer ablation: Pre-LN": ("iformer_m", "layer-norms"),
+    "iFormer ablation: extra depthwise conv in FFN": ("iformer_m", "depthwise-in-ffn"),
 }
 
 

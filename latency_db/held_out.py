@@ -73,7 +73,11 @@ def leave_out(
     held: list[Held] = []
     for group in _groups(work.evidence, by, only):
         fit = fit_without(by, group)
-        items = [item for item in work.evidence.items if getattr(item, by) == group]
+        items = [
+            item
+            for item in work.evidence.items
+            if getattr(item, by) == group and not item.ratio_only
+        ]
         held += [_held(work, fit, item, by) for item in items]
         if progress:
             progress(group)
