@@ -50,6 +50,12 @@ from search_space.spec import (
 )
 
 
+@lru_cache(maxsize=1 << 17)
+def _one_of_a_kind(block: Block) -> Block:
+    """Return the first block that was equal to ``block``."""
+    return block
+
+
 @frozen
 class Step:
     """One block at one place: ``pop`` takes the newest skip, ``push`` saves the output as one."""
@@ -58,6 +64,10 @@ class Step:
     block: Block
     pop: bool = False
     push: bool = False
+
+    def __post_init__(self) -> None:
+        # Equal blocks become one object, so that later look-ups need not compare them field by field.
+        object.__setattr__(self, "block", _one_of_a_kind(self.block))
 
 
 @frozen
