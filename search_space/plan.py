@@ -66,7 +66,7 @@ class Step:
     push: bool = False
 
     def __post_init__(self) -> None:
-        # Equal blocks become one object, so that later look-ups need not compare them field by field.
+        # Equal blocks become one object, so that later look-ups compare none field by field.
         object.__setattr__(self, "block", _one_of_a_kind(self.block))
 
 
