@@ -226,7 +226,9 @@ def squeeze(x, axes=None):
 
 @handler("concat")
 def concat(values, axis, interleave=False):
-    assert not interleave
+    if interleave:  # first slices of all values, then second ones
+        axis %= values[0].ndim
+        return torch.stack(values, axis + 1).flatten(axis, axis + 1)
     return torch.cat(values, dim=int(axis))
 
 
