@@ -127,6 +127,12 @@ def _foreign(cells: Mapping[str, Any], given: Mapping[str, str], where: str) -> 
     if median is None:
         raise WalkbenchError(f"{named} has neither median_ms nor slope_ms")
     low, high = (_number(cells, name, named) for name in ("p10_ms", "p90_ms"))
+    samples = cells.get("samples") or "1: "
+    if not samples.partition(":")[0].isdecimal():
+        raise WalkbenchError(
+            f"{named}: samples are {samples[:20]!r}; copies, a colon and times are needed, such as "
+            "'1: 0.51 0.52', or leave the column out"
+        )
     row = Row(
         key=key,
         median_ms=median,
@@ -143,7 +149,7 @@ def _foreign(cells: Mapping[str, Any], given: Mapping[str, str], where: str) -> 
         run=cells.get("run") or f"import {where.split()[0]}",
         pass_number=_whole(cells, "pass_number", named) or 0,
         spec="",
-        samples=cells.get("samples") or "1: ",
+        samples=samples,
     )
     check_times(row, named)
     if slope is not None and slope <= 0:

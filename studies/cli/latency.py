@@ -69,11 +69,13 @@ def plan(
     ]
     emit(rows, format, columns)
     total = sum(seconds.values())
-    err.print(
+    summary = (
         f"{len(rows)} blocks for {len(chosen.named)} named and {len(chosen.sampled)} sampled "
-        f"designs, about {total / 60:.0f} min on {backend}; another design's block is on the list "
-        f"with a chance of {listed.seen:.1%}"
+        f"designs, about {total / 60:.0f} min on {backend}"
     )
+    if chosen.sampled:  # without a sample nothing is known of other designs
+        summary += f"; another design's block is on the list with a chance of {listed.seen:.1%}"
+    err.print(summary, soft_wrap=True)
 
 
 def measure(

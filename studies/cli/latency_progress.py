@@ -32,11 +32,11 @@ class MeasureProgress:
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "MeasureProgress":
-        self._bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+        if self._tasks:
+            self._bar.stop()
 
     def preparing(self, done: int, total: int, key: str) -> None:
         """One more graph is ready."""
@@ -47,6 +47,8 @@ class MeasureProgress:
         self._show("measuring", done, total, key)
 
     def _show(self, what: str, done: int, total: int, key: str) -> None:
+        if not self._tasks:
+            self._bar.start()  # not before: a refused run shows its reason and nothing else
         if what not in self._tasks:
             self._tasks[what] = self._bar.add_task(what, total=total, key="")
         self._bar.update(self._tasks[what], completed=done, total=total, key=key[:KEY_WIDTH])
