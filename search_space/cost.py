@@ -13,13 +13,12 @@ included, weights not.
 2567463684
 """
 
-import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 
-from search_space.block import Block, TransformerStack
+from search_space.block import Block, TransformerLayer, TransformerProjection, TransformerStack
 from search_space.modules import block_inputs, build
 from search_space.plan import Segment, plan
 from search_space.spec import UNetSpec
@@ -126,15 +125,23 @@ def _step_cost(block: Block) -> BlockCost:
     """Cost of ``block`` with all its parts; a stack's sizes and peak are those of one layer."""
     if not isinstance(block, TransformerStack):
         return block_cost(block)
-    shallow = block_cost(TransformerStack(block.projection, block.layer, 1))
-    parts = [(block_cost(part), count) for part, count in block.parts()]
-    return dataclasses.replace(
-        shallow,
-        params=sum(count * part.params for part, count in parts),
-        macs=sum(count * part.macs for part, count in parts),
-        moved_values=sum(count * part.moved_values for part, count in parts),
-        ops=(),
+    shallow = _one_layer(block.projection, block.layer)
+    projection, layer, depth = block_cost(block.projection), block_cost(block.layer), block.depth
+    return BlockCost(
+        projection.params + depth * layer.params,
+        projection.macs + depth * layer.macs,
+        projection.moved_values + depth * layer.moved_values,
+        shallow.peak_values,
+        shallow.input_values,
+        shallow.skip_values,
+        shallow.output_values,
+        (),
     )
+
+
+@lru_cache(maxsize=1 << 16)
+def _one_layer(projection: TransformerProjection, layer: TransformerLayer) -> BlockCost:
+    return block_cost(TransformerStack(projection, layer, 1))
 
 
 @lru_cache(maxsize=1 << 17)
