@@ -1,7 +1,7 @@
 """How fast a spec is priced: against torch's FlopCounterMode, fvcore and thop, side by side.
 
 Writes benchmarks/results/cost_speed.json. Expected on one core of a 2020s server: more than 10,000
-distinct specs/s warm, the first cost of SDXL under a second, about two minutes in all.
+distinct specs/s warm, the first cost of SDXL under a second, about three minutes in all.
 
     .venv/bin/python benchmarks/bench_cost.py
 
@@ -69,7 +69,7 @@ Timings = dict[tuple[str, str], list[float]]  # (what is priced, by which tool):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--specs", type=int, default=2000, help="designs priced cold, then warm")
+    parser.add_argument("--specs", type=int, default=1000, help="designs priced cold, then warm")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
