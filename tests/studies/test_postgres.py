@@ -82,7 +82,7 @@ def test_two_workers_share_a_study(server, tmp_path):
         env={**os.environ, "PYTHONPATH": os.getcwd()},
     )
     assert worker.stdout.readline() == "training\n"
-    run_study(
+    run = run_study(
         make_config(tmp_path, trials=8, budgets=""),
         storage=server,
         latency=FakeLatency(),
@@ -90,10 +90,14 @@ def test_two_workers_share_a_study(server, tmp_path):
     )
     worker.communicate()
     assert worker.returncode == 0
-    study = open_study(open_storage(storage_url(server)), "small")
+    storage = open_storage(storage_url(server))
+    study = open_study(storage, "small")
     found, trials = rows(study), study.get_trials(deepcopy=False)
     assert [row["trial"] for row in found] == list(range(len(found))) and 8 <= len(found) <= 9
     assert {row["state"] for row in found} == {"COMPLETE"}
     assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) == 2
     suggested = [row["digest"] for row in found]
     assert len(set(suggested)) > len(found) / 2  # not the same stream of suggestions twice
+    for opened in (storage, run.study._storage._backend):
+        opened.scoped_session.remove()
+        opened.engine.dispose()  # the server stops next

@@ -1,0 +1,20 @@
+from importlib.resources import files
+
+from search_space.cost import cost
+from search_space.spec import UNetSpec
+from studies import pareto
+from studies.store import objectives, open_storage, open_study, rows
+
+EXAMPLE = files("studies") / "example" / "example.db"
+
+
+def test_the_example_study_is_a_real_run_with_provenance_and_a_front():
+    study = open_study(open_storage(f"sqlite:///{EXAMPLE}"), "example")
+    found = rows(study)
+    assert len(found) == 20 and len(pareto.front(found, objectives(study))) > 1
+    assert {row["state"] for row in found} == {"COMPLETE", "PRUNED"}
+    for row in found:
+        spec = UNetSpec.from_dict(row["spec"])
+        assert spec.digest() == row["digest"] and cost(spec).params == row["cost"]["params"]
+        assert not row["provenance"]["code_revision"].endswith("+changes")
+    assert not any("worker" in trial.user_attrs for trial in study.get_trials(deepcopy=False))
