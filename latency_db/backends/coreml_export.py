@@ -9,7 +9,7 @@ A folder of packages resumes: each package gets a small JSON beside it when it i
 `manifest.json` is put together from those.
 
 >>> slug("conv_in in_channels=4 out_channels=64 size=32", 4)
-'conv_in-6a2e0d3eb1-x4'
+'conv_in-4fd3f1c104-x4'
 """
 
 import contextlib
