@@ -9,6 +9,8 @@ design, and says how to open the dashboard. Run again, it goes on where it stopp
 2
 """
 
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -62,7 +64,7 @@ def demo(
     print(f"report     {folder / 'report.html'}")
     print(f"export     {exported.folder}, the design of trial {chosen['trial']}, initial weights")
     print(f"storage    {storage}")
-    print(f"dashboard  walkbench dashboard --storage {storage}")
+    print(f"dashboard  {_command()} dashboard --storage {storage}")
     err.print(f"{time.monotonic() - began:.0f} s in all", style="dim")
 
 
@@ -71,6 +73,11 @@ def _show_walk(path: Path, device: str | None) -> None:
     from studies.cli.walk import FamilyOption, walk
 
     walk(family=FamilyOption.both, device=device or "iPhone 15 Pro", html=path)
+
+
+def _command() -> str:
+    """How to call Walkbench from here: by name, or by path while its environment is not active."""
+    return "walkbench" if shutil.which("walkbench") else sys.argv[0]
 
 
 def register(app: typer.Typer) -> None:
