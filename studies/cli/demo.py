@@ -9,6 +9,7 @@ design, and says how to open the dashboard. Run again, it goes on where it stopp
 2
 """
 
+import os
 import shutil
 import sys
 import time
@@ -77,7 +78,9 @@ def _show_walk(path: Path, device: str | None) -> None:
 
 def _command() -> str:
     """How to call Walkbench from here: by name, or by path while its environment is not active."""
-    return "walkbench" if shutil.which("walkbench") else sys.argv[0]
+    if shutil.which("walkbench"):
+        return "walkbench"
+    return os.path.relpath(Path(sys.executable).with_name("walkbench"))
 
 
 def register(app: typer.Typer) -> None:

@@ -60,7 +60,7 @@ def test_demo_walks_searches_reports_exports_and_says_where_everything_is(demo, 
     for line in (
         f"report     {runs}/demo/report.html",
         f"export     {runs}/demo/export",
-        f"dashboard  walkbench dashboard --storage {runs}/demo.db",
+        f"walkbench dashboard --storage {runs}/demo.db",
     ):
         assert line in out
     exported = json.loads((runs / "demo/export/export.json").read_text())
