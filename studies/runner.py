@@ -40,6 +40,7 @@ from search_space.errors import WalkbenchError
 from search_space.spec import UNetSpec
 from studies import workers
 from studies.config import ProxySettings, StudyConfig
+from studies.interrupt import Interrupt
 from studies.objective import CandidateFailed, Objective, Proxy
 from studies.samplers import make_sampler
 from studies.store import ABOUT, about, open_storage, row, rows, shown_url, storage_url
@@ -106,18 +107,23 @@ def run_study(
     watch = watch or Silent()
     if latency is None and config.device is not None:
         latency = latency_source(config.device)
+    interrupt = Interrupt()
     if proxy is None and config.proxy is not None:
-        proxy = make_proxy(config.proxy, watch)
+        proxy = make_proxy(config.proxy, watch, interrupt)
     objective = Objective(config, latency, proxy)
     url = storage_url(storage, config.storage)
-    with _quiet_optuna(), _storage_errors():
+    with _quiet_optuna(), _storage_errors(), interrupt:
         study = _create_or_resume(config, url, latency)
         study.set_user_attr(TARGET, total)
         return _run(study, objective, total, watch)
 
 
-def make_proxy(settings: ProxySettings, watch: Watch) -> Proxy:
+def make_proxy(settings: ProxySettings, watch: Watch, interrupt: Interrupt) -> Proxy:
     """Return the proxy that a config asks for: short training of the design's twin."""
+
+    def each_step(progress: Progress) -> None:
+        interrupt.check()
+        watch.training(progress)
 
     def proxy(spec: UNetSpec) -> Score:
         return run_proxy(
@@ -128,7 +134,7 @@ def make_proxy(settings: ProxySettings, watch: Watch) -> Proxy:
             width=settings.width,
             latent=settings.latent,
             recipe=settings.recipe,
-            progress=watch.training,
+            progress=each_step,
         )
 
     return proxy
