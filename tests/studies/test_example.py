@@ -12,7 +12,9 @@ def test_the_example_study_is_a_real_run_with_provenance_and_a_front():
     study = open_study(open_storage(f"sqlite:///{EXAMPLE}"), "example")
     found = rows(study)
     assert len(found) == 20 and len(pareto.front(found, objectives(study))) > 1
-    assert {row["state"] for row in found} == {"COMPLETE", "PRUNED"}
+    for row in found:  # trained within the budgets, or priced, over budget and never trained
+        assert row["state"] == ("COMPLETE" if row["feasible"] else "PRUNED")
+        assert (row["score"] is not None) == (row["state"] == "COMPLETE")
     for row in found:
         spec = UNetSpec.from_dict(row["spec"])
         assert spec.digest() == row["digest"] and cost(spec).params == row["cost"]["params"]
