@@ -7,33 +7,13 @@
 """
 
 import random
-from typing import Any
 
 from search_space.errors import SpecError, WalkbenchError
+from search_space.sample import RandomValues
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
 
 TRIES = 100  # per design wanted; a space that contradicts itself more often is broken
-
-
-class _Drawn:
-    """Answers a space's questions uniformly at random, as an Optuna trial would be asked."""
-
-    def __init__(self, generator: random.Random):
-        self._generator = generator
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        return self._generator.randrange(low, high + 1, step)
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None
-    ) -> float:
-        if step is None:
-            return self._generator.uniform(low, high)
-        return low + step * self._generator.randrange(round((high - low) / step) + 1)
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        return self._generator.choice(list(choices))
 
 
 def sample(space: SearchSpace, count: int, seed: int) -> list[UNetSpec]:
@@ -47,7 +27,7 @@ def sample(space: SearchSpace, count: int, seed: int) -> list[UNetSpec]:
         if len(found) == count:
             break
         try:
-            found[space.suggest(_Drawn(generator))] = None
+            found[space.suggest(RandomValues(generator))] = None
         except SpecError:
             continue  # axes that contradict each other; drawn again
     if len(found) < count:

@@ -16,9 +16,7 @@ from typer.core import TyperGroup
 
 from search_space.errors import WalkbenchError
 from studies.cli import cost, dashboard, demo, export, latency, proxy, space, spec, study, walk
-from studies.cli.output import err
-
-INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+from studies.cli.output import INTERRUPTED, err
 
 
 class _Group(TyperGroup):

@@ -29,6 +29,7 @@ from rich.table import Table
 Row = Mapping[str, Any]
 
 TEXT_WIDTH = 84
+INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 PIPE_WIDTH = 160  # columns of a table that is not written to a terminal
 
 

@@ -12,10 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from search_space.errors import WalkbenchError
-from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err
+from studies.cli.output import INTERRUPTED, Column, Format, FormatOption, count, decimals, emit, err
 
 SECONDS = 20.0
-INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
 
 def run(
