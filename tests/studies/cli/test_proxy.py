@@ -6,8 +6,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from proxies.score import Score
-from studies.cli import proxy
 from studies.cli.main import app
+from studies.cli.proxy_progress import TrainingBar
 from tests.proxies.small import small_spec
 
 
@@ -49,14 +49,14 @@ def test_samples_are_a_grid_of_pictures(spec, tmp_path):
 
 
 def test_an_interruption_prints_what_was_reached_and_exits_as_interrupted(spec, monkeypatch):
-    update = proxy._Watch.__call__
+    update = TrainingBar.__call__
 
     def interrupt(self, state):
         update(self, state)
         if state.step == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(proxy._Watch, "__call__", interrupt)
+    monkeypatch.setattr(TrainingBar, "__call__", interrupt)
     result = invoke(spec, "--steps", "50", "--batch", "4", "--format", "json")
     assert result.exit_code == 130
     data = json.loads(result.stdout)

@@ -1,0 +1,119 @@
+"""`walkbench proxy run`: train the small twin of a design for a while and score it.
+
+>>> from studies.cli.main import app
+>>> from typer.testing import CliRunner
+>>> CliRunner().invoke(app, ["proxy", "run", "sdxl", "--seconds", "0"]).exit_code
+2
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from search_space.errors import WalkbenchError
+from studies.cli.output import INTERRUPTED, Format, FormatOption, err
+
+SECONDS = 20.0
+
+
+def run(
+    spec: Annotated[str, typer.Argument(help="A named design or a JSON file.")],
+    seconds: Annotated[
+        float | None, typer.Option(help=f"Seconds of training; {SECONDS:g} without --steps.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Training steps: the same result on every machine.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the weights, the order and the noise.")] = 0,
+    width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
+    latent: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 24,
+    batch: Annotated[int | None, typer.Option(help="Pictures per step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="After the warm-up.")] = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="Write a PNG of pictures that the twin draws.")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Train on this folder of pictures, each with its caption in a .txt."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Save the run here, and go on from here when it exists.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads; more seldom help a twin.")] = 1,
+    format: FormatOption = Format.table,
+) -> None:
+    """Train the twin of SPEC on captioned shapes and print its validation loss.
+
+    Lower is better. Scores compare between runs of one budget, width, latent, batch and learning
+    rate; all runs of one seed see the same pictures, noise and timesteps. Ctrl-C prints the score
+    of what was trained until then.
+    """
+    from proxies.samples import draw_samples, save_grid, writable_png
+    from proxies.threads import cpu_threads
+    from proxies.trainer import Budget, Trainer
+    from search_space.load import load_spec
+    from studies.cli.proxy_table import show_score
+
+    design = load_spec(spec)
+    if samples is not None:
+        if images is not None:
+            raise WalkbenchError("--samples draws shapes; leave it out with --images")
+        writable_png(samples)
+    if seconds is None and steps is None:
+        seconds = SECONDS
+    budget, recipe = Budget(steps, seconds), _recipe(batch, learning_rate)
+    err.print("making data and twin …", style="dim")
+    data, validation = _data(images, latent)
+    with cpu_threads(threads):
+        trainer = Trainer(design, width, latent, seed, recipe, data, validation)
+        score = _train(trainer, budget, checkpoint)
+        if samples is not None and score.ok:
+            save_grid(samples, draw_samples(trainer).images)
+            err.print(f"samples: {samples}", soft_wrap=True)
+    show_score(spec, design.digest(), score, format)
+    if score.stopped or not score.ok:
+        raise typer.Exit(INTERRUPTED if score.stopped else 1)
+
+
+def _recipe(batch: int | None, learning_rate: float | None) -> Any:
+    """Return the recipe with what was asked for in place of its own values."""
+    from proxies.trainer import Recipe
+
+    asked = {"batch": batch, "learning_rate": learning_rate}
+    return Recipe(**{name: value for name, value in asked.items() if value is not None})
+
+
+def _data(images: Path | None, size: int) -> tuple[Any, Any]:
+    """Return training and validation data, None for the shapes, and say what was skipped."""
+    if images is None:
+        return None, None
+    from proxies.data.folder import image_folder
+
+    found = image_folder(images, size)
+    used = len(found.train) + len(found.validation)
+    err.print(f"{used} pictures, {len(found.skipped)} files skipped", style="dim")
+    for skipped in found.skipped:
+        err.print(f"skipped {skipped.path}: {skipped.reason}", markup=False, soft_wrap=True)
+    return found.train, found.validation
+
+
+def _train(trainer: Any, budget: Any, checkpoint: Path | None) -> Any:
+    """Train to the end or to Ctrl-C, and return the score of what was reached."""
+    from proxies.trainer import finish
+    from studies.cli.proxy_progress import TrainingBar
+    from studies.interrupt import Interrupt
+
+    try:
+        with Interrupt() as interrupt, TrainingBar(interrupt) as bar:
+            return finish(trainer, budget, progress=bar, checkpoint=checkpoint)
+    except KeyboardInterrupt:
+        if trainer.step == 0:
+            raise
+        err.print("interrupted; scoring what was trained until now …")
+        return trainer.score(stopped="interrupted")
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to ``group``."""
+    group.command()(run)
