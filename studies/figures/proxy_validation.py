@@ -1,0 +1,176 @@
+"""The plots of a validation study: short against long, agreement by length, baselines, the walk.
+
+>>> figure = walk_figure({"changes": [
+...     {"after": "M/thin", "relative": -0.02, "low": -0.03, "high": -0.01, "verdict": "REAL"},
+... ], "seeds": 3, "steps": 300})
+>>> [trace.name for trace in figure.data]
+['REAL']
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+
+from studies.figures.page import html_table, write_page
+from studies.figures.style import FEASIBLE_COLOUR, FRONT_COLOUR, INFEASIBLE_COLOUR, NAMED_COLOUR
+from studies.figures.style import styled as _styled
+
+BANDS = ("#0b6e99", "#3a9a7b", "#c9a227", "#c8553d", "#7d4f9a", "#57606a")
+VERDICT_COLOUR = {"REAL": FEASIBLE_COLOUR, "INSIDE NOISE": INFEASIBLE_COLOUR}
+
+
+def write_validation(found: Mapping[str, Any], path: Path) -> None:
+    """Write the report of a study (`studies.proxy_validation.report.report`) as one HTML page."""
+    summary = found["summary"]
+    parts: list[go.Figure | str] = [
+        f"<p>{summary['n_designs']} designs of the space {summary['space']}, "
+        f"{summary['seeds']} seeds each; short runs of {summary['short_steps']} steps, long runs "
+        f"of {summary['long_steps']}. All losses here are measured, on twins of width "
+        f"{summary['width']} at {summary['latent']} pixels.</p>",
+        html_table(("figure", "value"), _figures(summary)),
+        scatter_figure(found["rows"]),
+    ]
+    if summary["by_steps"]:
+        parts.append(steps_figure(summary))
+    if summary["baselines"]:
+        parts.append(baselines_figure(summary))
+    if found["walk"]:
+        parts.append(walk_figure(found["walk"]))
+    write_page(path, "Does short training rank designs?", parts)
+
+
+def scatter_figure(rows: list[Mapping[str, Any]]) -> go.Figure:
+    """Return loss of short runs against loss of long ones; bars span the seeds."""
+    figure, usable = go.Figure(), [r for r in rows if None not in (r["short"], r["long"])]
+    for band in sorted({row["stratum"] for row in usable}):
+        own = [row for row in usable if row["stratum"] == band]
+        figure.add_trace(
+            go.Scatter(
+                x=[row["short"] for row in own],
+                y=[row["long"] for row in own],
+                error_x=_span(own, "short"),
+                error_y=_span(own, "long"),
+                mode="markers",
+                name=f"latency band {band + 1}",
+                marker={"color": BANDS[band % len(BANDS)], "size": 10},
+                customdata=[[row["design"], row["latency_ms"]] for row in own],
+                hovertemplate="%{customdata[0]}: %{x:.4f} → %{y:.4f}, estimated "
+                "%{customdata[1]:.0f} ms<extra></extra>",
+            )
+        )
+    figure.update_layout(
+        title="Loss after short training and after long; bars span the seeds",
+        xaxis_title="validation loss, short runs",
+        yaxis_title="validation loss, long runs",
+    )
+    return _styled(figure, height=560)
+
+
+def steps_figure(summary: Mapping[str, Any]) -> go.Figure:
+    """Return the agreement with the end of other seeds, by training steps."""
+    points = summary["by_steps"]
+    figure = go.Figure(
+        go.Scatter(
+            x=[point["steps"] for point in points],
+            y=[point["spearman"] for point in points],
+            mode="lines+markers",
+            line={"color": FRONT_COLOUR},
+            name="Spearman",
+        )
+    )
+    figure.add_hline(y=summary["noise_ceiling"], line_dash="dot", annotation_text="noise ceiling")
+    figure.update_layout(
+        title="How soon a run ranks as other seeds do at the end",
+        xaxis_title="training steps",
+        yaxis_title="Spearman",
+        yaxis_range=[min(0.0, *(p["spearman"] for p in points)), 1.02],
+    )
+    return _styled(figure, height=400)
+
+
+def baselines_figure(summary: Mapping[str, Any]) -> go.Figure:
+    """Return Spearman with the long run: short training and what costs no training."""
+    known = {k: v for k, v in summary["baselines"].items() if v is not None}
+    ranked = sorted({**known, "short training": summary["spearman"]}.items(), key=lambda kv: kv[1])
+    figure = go.Figure(
+        go.Bar(
+            x=[value for _, value in ranked],
+            y=[name for name, _ in ranked],
+            orientation="h",
+            marker_color=[
+                NAMED_COLOUR if name == "short training" else INFEASIBLE_COLOUR
+                for name, _ in ranked
+            ],
+        )
+    )
+    figure.update_layout(title="Spearman with the long runs", xaxis_range=[-1, 1])
+    return _styled(figure, height=420)
+
+
+def walk_figure(walk: Mapping[str, Any]) -> go.Figure:
+    """Return the change in loss at every step of the walk with its interval and verdict."""
+    figure = go.Figure()
+    for verdict, colour in VERDICT_COLOUR.items():
+        own = [gap for gap in walk["changes"] if gap["verdict"] == verdict]
+        if own:
+            figure.add_trace(
+                go.Scatter(
+                    x=[gap["after"] for gap in own],
+                    y=[100 * gap["relative"] for gap in own],
+                    error_y={
+                        "type": "data",
+                        "symmetric": False,
+                        "array": [100 * (gap["high"] - gap["relative"]) for gap in own],
+                        "arrayminus": [100 * (gap["relative"] - gap["low"]) for gap in own],
+                    },
+                    mode="markers",
+                    marker={"color": colour, "size": 11},
+                    name=verdict,
+                )
+            )
+    figure.add_hline(y=0, line_color=FRONT_COLOUR, line_width=1)
+    figure.update_xaxes(
+        categoryorder="array", categoryarray=[gap["after"] for gap in walk["changes"]]
+    )
+    figure.update_layout(
+        title=f"Change in loss at each step of the walk, {walk['seeds']} seeds, "
+        f"{walk['steps']} steps (95 % interval)",
+        yaxis_title="% of the loss before the step",
+    )
+    return _styled(figure, height=460)
+
+
+def _span(rows: list[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    seeds = [[v for v in row[f"{name}_by_seed"] if v is not None] for row in rows]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(v) - row[name] for v, row in zip(seeds, rows, strict=True)],
+        "arrayminus": [row[name] - min(v) for v, row in zip(seeds, rows, strict=True)],
+        "thickness": 1,
+        "width": 3,
+    }
+
+
+def _figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def pair(name: str) -> str:
+        low, high = summary[f"{name}_low"], summary[f"{name}_high"]
+        return f"{summary[name]:.2f} ({low:.2f} to {high:.2f})"
+
+    def number(name: str) -> str:
+        value = summary.get(name)
+        return "–" if value is None else f"{value:.2f}"
+
+    return [
+        ("Spearman, short against long", pair("spearman")),
+        ("corrected for noise in the long runs", number("spearman_corrected")),
+        ("Spearman in the better half", pair("spearman_better_half")),
+        ("Kendall", pair("kendall")),
+        ("noise ceiling: the long runs against themselves", number("noise_ceiling")),
+        ("steps of a short run over those of a long one", number("compute_ratio")),
+        ("best baseline", f"{summary['best_baseline']}: {number('best_baseline_spearman')}"),
+        ("gain over it, lower end of the interval", number("gain_over_best_baseline_low")),
+        ("regret of the chosen design, share of the range", number("regret")),
+    ]

@@ -1,0 +1,1 @@
+"""Does short training rank designs like long training does? A study of the proxy itself."""

@@ -1,0 +1,44 @@
+"""What short training must beat: what is known of a design without training it.
+
+Parameters, MACs, estimated latency and the zero-cost scores of its twin. Each is meant as "more is
+better", and none of them costs more than a few gradients.
+
+>>> from studies.proxy_validation.plan import make_plan
+>>> plan = make_plan("pocket", designs=4, strata=2, short=2, long=20, seeds=2, width=8)
+>>> sorted(baselines(plan, plan.designs[0]))[:3]
+['grad_norm', 'jacov', 'latency']
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from proxies.threads import cpu_threads
+from proxies.zero_cost import zero_cost_scores
+from studies.proxy_validation.plan import Design, Plan
+
+ZERO_COST_SEED = 0
+
+
+def baselines(plan: Plan, design: Design) -> dict[str, float]:
+    """Return every baseline of ``design`` by name."""
+    with cpu_threads(1):
+        scores = zero_cost_scores(design.spec, plan.width, plan.latent, seed=ZERO_COST_SEED)
+    return {"latency": design.latency_ms, **scores}
+
+
+def kept_baselines(
+    plan: Plan, folder: Path, progress: Callable[[int, int, str], None] | None = None
+) -> dict[str, dict[str, float]]:
+    """Return the baselines of the plan's sampled designs by label, computed once per ``folder``."""
+    path = folder / "baselines.json"
+    found: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
+    for i, design in enumerate(plan.designs):
+        if design.label not in found:
+            found[design.label] = baselines(plan, design)
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps(found, indent=1), encoding="utf-8")
+            partial.replace(path)
+        if progress is not None:
+            progress(i + 1, len(plan.designs), design.label)
+    return found

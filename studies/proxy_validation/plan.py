@@ -1,0 +1,241 @@
+"""What a validation study trains: designs chosen before anything is ranked, budgets, seeds.
+
+Designs are drawn at random from a space within latency strata: as many from every stratum, so that
+the ranks cover the range that a search looks at and are read within bands too. The plan is
+written down before the first training step and never changes; a study that goes on must ask for the
+same one.
+
+The design walk may stand beside the sample: its steps are named, so they do not count as sampled,
+and what matters of them is which differences between neighbours are larger than the noise.
+
+>>> plan = make_plan("pocket", designs=4, strata=2, short=2, long=20, seeds=2)
+>>> len(plan.designs), [design.stratum for design in plan.designs]
+(4, [0, 0, 1, 1])
+>>> plan == make_plan("pocket", designs=4, strata=2, short=2, long=20, seeds=2)
+True
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from latency_db.devices import latency_source
+from proxies.loop import Recipe
+from proxies.twin import TwinError, twin
+from search_space.errors import WalkbenchError
+from search_space.presets import FAMILIES, all_named, walk_specs
+from search_space.sample import draw
+from search_space.space import SearchSpace
+from search_space.spec import UNetSpec
+
+FORMAT = 1
+OVERSAMPLE = 8  # designs priced per design wanted: strata are quantiles of these
+LEAST_RATIO = 10  # a long run is at least this many short ones, or it validates nothing
+LEAST_DESIGNS = 4  # fewer have no rank correlation worth the name
+SHORT_SEEDS = 1000  # seeds of short runs start here, so no short run shares one with a long run
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design under study: sampled (``stratum`` counts latency bands up) or a step of the walk."""
+
+    label: str
+    spec: UNetSpec
+    latency_ms: float
+    stratum: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what is trained. ``marks`` are steps at which long runs validate."""
+
+    space: str
+    space_digest: str
+    sample_seed: int
+    device: str
+    designs: tuple[Design, ...]
+    walk: tuple[Design, ...]
+    short: int  # steps
+    long: int  # steps
+    walk_steps: int
+    seeds: int  # runs of every design and length, long seeds 0 … seeds - 1
+    marks: tuple[float, ...]  # shares of a long run
+    width: int
+    latent: int
+    recipe: Recipe
+
+    def to_json(self) -> str:
+        """Return the plan as JSON text."""
+        data = dataclasses.asdict(self) | {"format": FORMAT}
+        for name in ("designs", "walk"):
+            data[name] = [
+                {**dataclasses.asdict(d), "spec": d.spec.to_dict()} for d in getattr(self, name)
+            ]
+        return json.dumps(data)
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> Self:
+        """Read what :meth:`to_json` wrote; raises :class:`WalkbenchError` naming ``where``."""
+        try:
+            data: dict[str, Any] = json.loads(text)
+            if data.pop("format") != FORMAT:
+                raise ValueError("another version of Walkbench wrote it")
+            for name in ("designs", "walk"):
+                data[name] = tuple(
+                    Design(**{**d, "spec": UNetSpec.from_dict(d["spec"])}) for d in data[name]
+                )
+            recipe = data["recipe"]
+            data["recipe"] = Recipe(**{**recipe, "betas": tuple(recipe["betas"])})
+            data["marks"] = tuple(data["marks"])
+            return cls(**data)
+        except (ValueError, KeyError, TypeError) as error:
+            raise WalkbenchError(
+                f"{where} is not a plan of a validation study ({error}); name another folder"
+            ) from None
+
+
+def make_plan(
+    space: str,
+    *,
+    designs: int = 32,
+    strata: int = 4,
+    short: int = 80,
+    long: int = 800,
+    seeds: int = 3,
+    sample_seed: int = 0,
+    device: str = "iPhone 15 Pro",
+    walk: str | None = None,
+    walk_steps: int | None = None,
+    marks: tuple[float, ...] = (0.1, 0.3, 0.6),
+    width: int = 16,
+    latent: int = 24,
+    recipe: Recipe | None = None,
+) -> Plan:
+    """Draw ``designs`` of ``space`` (a shipped name or TOML file) in ``strata`` bands of latency.
+
+    ``device`` prices them; ``walk`` names a family of the design walk to train beside them, for
+    ``walk_steps`` each (default: ``long``). Raises :class:`WalkbenchError` for budgets that
+    validate nothing and for a space with too few designs.
+    """
+    _check(designs, strata, short, long, seeds)
+    found = SearchSpace.load(space)
+    source = latency_source(device)
+    chosen = _stratified(found, designs, strata, sample_seed, width, latent, device)
+    family = walk_specs(FAMILIES[_family(walk)]) if walk is not None else {}
+    steps = tuple(
+        Design(f"{walk}/{name}", spec, round(source.predict(spec).ms, 4))
+        for name, spec in family.items()
+    )
+    return Plan(
+        space=found.name,
+        space_digest=found.digest(),
+        sample_seed=sample_seed,
+        device=device,
+        designs=chosen,
+        walk=steps,
+        short=short,
+        long=long,
+        walk_steps=walk_steps or long,
+        seeds=seeds,
+        marks=marks,
+        width=width,
+        latent=latent,
+        recipe=recipe or Recipe(),
+    )
+
+
+def keep_plan(plan: Plan, folder: Path) -> None:
+    """Write ``plan`` into ``folder``, or check that it is the one there.
+
+    Raises :class:`WalkbenchError` naming what differs: results of two plans must not mix.
+    """
+    path = folder / "plan.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(plan.to_json(), encoding="utf-8")
+        partial.replace(path)
+        return
+    kept = load_plan(folder)
+    for field in dataclasses.fields(Plan):
+        there, here = getattr(kept, field.name), getattr(plan, field.name)
+        if there != here:
+            shown = "" if field.name in ("designs", "walk") else f": {there!r} there, {here!r} here"
+            raise WalkbenchError(
+                f"{folder} holds another study, {field.name} differs{shown}; ask for the same one "
+                "to go on, or name another folder"
+            )
+
+
+def load_plan(folder: Path) -> Plan:
+    """Return the plan of the study in ``folder``; raises :class:`WalkbenchError` without one."""
+    path = folder / "plan.json"
+    if not path.is_file():
+        raise WalkbenchError(
+            f"{folder} holds no validation study (no plan.json); start one with "
+            "`walkbench proxy validate FOLDER --space pocket`"
+        )
+    return Plan.from_json(path.read_text(encoding="utf-8"), str(path))
+
+
+def _check(designs: int, strata: int, short: int, long: int, seeds: int) -> None:
+    if designs < LEAST_DESIGNS:
+        raise WalkbenchError(f"designs is {designs}; {LEAST_DESIGNS} or more have ranks to compare")
+    if not 1 <= strata <= designs:
+        raise WalkbenchError(
+            f"strata is {strata}; 1 to {designs}, the number of designs, is allowed"
+        )
+    if seeds < 2:
+        raise WalkbenchError(f"seeds is {seeds}; 2 or more show how far a rank is noise")
+    if short < 1:
+        raise WalkbenchError(f"short is {short}; a positive number of steps is needed")
+    if long < LEAST_RATIO * short:
+        raise WalkbenchError(
+            f"long is {long} steps, short {short}; a long run must be {LEAST_RATIO} short ones or "
+            f"more: ask for --long {LEAST_RATIO * short}"
+        )
+
+
+def _family(walk: str) -> str:
+    if walk not in FAMILIES:
+        raise WalkbenchError(f"walk is {walk!r}; families are {', '.join(FAMILIES)}")
+    return walk
+
+
+def _stratified(
+    space: SearchSpace,
+    number: int,
+    strata: int,
+    seed: int,
+    width: int,
+    latent: int,
+    device: str,
+) -> tuple[Design, ...]:
+    """Return ``number`` designs, as many (±1) from each band of equal share of the latencies."""
+    source, named = latency_source(device), set(all_named().values())
+    pool: dict[UNetSpec, float] = {}
+    for spec in draw(space, OVERSAMPLE * number, seed):
+        if spec in pool or spec in named:
+            continue
+        try:
+            twin(spec, width, latent)
+        except TwinError:
+            continue
+        pool[spec] = source.predict(spec).ms
+    if len(pool) < number:
+        raise WalkbenchError(
+            f"space {space.name!r} gave {len(pool)} different designs with a twin of width {width} "
+            f"at latent {latent}, {number} were asked; ask for fewer"
+        )
+    order = {spec: i for i, spec in enumerate(pool)}  # as drawn: chance decides within a band
+    ranked = sorted(pool, key=lambda spec: pool[spec])
+    chosen: list[Design] = []
+    for band in range(strata):
+        members = ranked[band * len(ranked) // strata : (band + 1) * len(ranked) // strata]
+        wanted = (band + 1) * number // strata - band * number // strata
+        for spec in sorted(members, key=order.__getitem__)[:wanted]:
+            label = f"d{len(chosen):02d}"
+            chosen.append(Design(label, spec, round(pool[spec], 4), band))
+    return tuple(chosen)

@@ -1,0 +1,246 @@
+"""What a validation study says: how well short training ranks designs, and how far to trust it.
+
+Designs count with every seed that all of them have finished, so the report of a study that still
+runs is a smaller report and not a biased one. The truth is a design's mean loss over its long runs;
+the proxy is its mean loss over its short runs, which have seeds of their own. Every
+quantity is oriented so that more is better before it is ranked.
+
+>>> from studies.proxy_validation.plan import make_plan
+>>> report(make_plan("pocket", designs=4, strata=2, short=2, long=20, seeds=2), [], {})
+Traceback (most recent call last):
+search_space.errors.WalkbenchError: no seed is finished for all 4 designs yet; let the study go on
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from proxies.score import Score
+from search_space.cost import cost
+from search_space.errors import WalkbenchError
+from studies.proxy_validation.noise import ceiling, reliability, splits
+from studies.proxy_validation.plan import SHORT_SEEDS, Plan
+from studies.proxy_validation.ranking import (
+    Values,
+    better_half,
+    interval,
+    kendall,
+    partial_spearman,
+    precision_at,
+    regret,
+    resamples,
+    spearman,
+)
+from studies.proxy_validation.runs import Result
+from studies.proxy_validation.walk_gaps import walk_report
+
+TOP = 5  # of precision@k
+Baselines = Mapping[str, Mapping[str, float]]
+Scores = Mapping[tuple[str, str, int], Score]  # by label, kind and seed
+
+
+def report(plan: Plan, results: Sequence[Result], baselines: Baselines) -> dict[str, Any]:
+    """Return ``{"summary": …, "rows": …, "walk": …}`` of plain JSON types.
+
+    Raises :class:`WalkbenchError` while no seed is finished for all designs.
+    """
+    scores: Scores = {(r.run.label, r.run.kind, r.run.seed): r.score for r in results}
+    labels = [design.label for design in plan.designs]
+    seeds = [s for s in range(plan.seeds) if _finished(scores, labels, s)]
+    if not seeds:
+        raise WalkbenchError(
+            f"no seed is finished for all {len(labels)} designs yet; let the study go on"
+        )
+    short = _values(scores, labels, "short", [SHORT_SEEDS + s for s in seeds])  # (designs, seeds)
+    long = _values(scores, labels, "long", seeds)
+    rivals = {
+        name: np.array([baselines[label][name] for label in labels])
+        for name in baselines.get(labels[0], ())
+    }
+    summary = {
+        "n_designs": len(labels),
+        "seeds": len(seeds),
+        **_agreement(-short.mean(axis=1), -long.mean(axis=1)),
+        "compute_ratio": plan.short / plan.long,
+        "seconds_ratio": _seconds(scores, "short") / _seconds(scores, "long"),
+        **_against_noise(short, long),
+        **_against_baselines(-short.mean(axis=1), -long.mean(axis=1), rivals),
+        **_within_bands(plan, -short.mean(axis=1), -long.mean(axis=1)),
+        "by_steps": _by_steps(plan, scores, labels, seeds),
+        "by_bucket": _by_bucket(scores, labels, seeds, -long.mean(axis=1)),
+        "failed_runs": sum(not r.score.ok for r in results),
+        "space": plan.space,
+        "short_steps": plan.short,
+        "long_steps": plan.long,
+        "width": plan.width,
+        "latent": plan.latent,
+        "batch": plan.recipe.batch,
+        "device": plan.device,
+    }
+    return {
+        "summary": summary,
+        "walk": walk_report(plan, scores),
+        "rows": _rows(plan, short, long, baselines),
+    }
+
+
+def _finished(scores: Scores, labels: Sequence[str], seed: int) -> bool:
+    return all(
+        (label, "long", seed) in scores and (label, "short", SHORT_SEEDS + seed) in scores
+        for label in labels
+    )
+
+
+def _values(scores: Scores, labels: Sequence[str], kind: str, seeds: Sequence[int]) -> Values:
+    """Return losses, (designs, seeds); infinite where a run failed."""
+    return np.array([[scores[label, kind, s].value for s in seeds] for label in labels])
+
+
+def _seconds(scores: Scores, kind: str) -> float:
+    return sum(s.fidelity.seconds for (_, k, _), s in scores.items() if k == kind)
+
+
+def _agreement(x: Values, truth: Values) -> dict[str, Any]:
+    """How well ``x`` ranks as ``truth`` does, overall and among the better half."""
+    draws = resamples(len(truth))
+    half = better_half(truth)
+    low, high = interval(lambda i: spearman(x[i], truth[i]), draws)
+    tau_low, tau_high = interval(lambda i: kendall(x[i], truth[i]), draws)
+    half_low, half_high = interval(
+        lambda i: spearman(x[half][i], truth[half][i]), resamples(len(half))
+    )
+    return {
+        "spearman": spearman(x, truth),
+        "spearman_low": low,
+        "spearman_high": high,
+        "spearman_better_half": spearman(x[half], truth[half]),
+        "spearman_better_half_low": half_low,
+        "spearman_better_half_high": half_high,
+        "kendall": kendall(x, truth),
+        "kendall_low": tau_low,
+        "kendall_high": tau_high,
+        f"precision_at_{TOP}": precision_at(TOP, x, truth),
+        "regret": regret(x, truth),
+    }
+
+
+def _against_noise(short: Values, long: Values) -> dict[str, Any]:
+    """The noise ceiling, what it leaves of the agreement, and what one short seed alone reaches."""
+    truth, seeds = -long.mean(axis=1), long.shape[1]
+    single = float(np.mean([spearman(-short[:, s], truth) for s in range(seeds)]))
+    out: dict[str, Any] = {"spearman_one_short_seed": single, "noise_ceiling": None}
+    if seeds < 2:
+        return out
+    found, (first, second) = ceiling(long), (seeds // 2, seeds - seeds // 2)
+    reliable = reliability(found, first, second, seeds)
+    half = better_half(truth)
+    half_ceiling = ceiling(long[half])
+    half_reliable = reliability(half_ceiling, first, second, seeds)
+    proxy = -short.mean(axis=1)
+    return out | {
+        "noise_ceiling": found,
+        "noise_ceiling_groups": [first, second],
+        "noise_ceiling_better_half": half_ceiling,
+        "reliability": reliable,
+        "spearman_corrected": _corrected(spearman(proxy, truth), reliable),
+        "spearman_better_half_corrected": _corrected(
+            spearman(proxy[half], truth[half]), half_reliable
+        ),
+    }
+
+
+def _corrected(value: float, reliable: float) -> float | None:
+    """Correct for noise in the truth alone: noise of the proxy is the proxy's own fault."""
+    return min(1.0, value / math.sqrt(reliable)) if reliable > 0 else None
+
+
+def _against_baselines(x: Values, truth: Values, rivals: Mapping[str, Values]) -> dict[str, Any]:
+    if not rivals:
+        return {"best_baseline": None, "gain_over_best_baseline_low": None, "baselines": {}}
+    found = {name: spearman(values, truth) for name, values in rivals.items()}
+    best = max(found, key=lambda name: found[name] if math.isfinite(found[name]) else -2)
+    rival = rivals[best]
+    low, high = interval(
+        lambda i: spearman(x[i], truth[i]) - spearman(rival[i], truth[i]), resamples(len(truth))
+    )
+    return {
+        "best_baseline": best,
+        "best_baseline_spearman": found[best],
+        "gain_over_best_baseline": spearman(x, truth) - found[best],
+        "gain_over_best_baseline_low": low,
+        "gain_over_best_baseline_high": high,
+        "partial_spearman_given_macs": partial_spearman(x, truth, rivals["macs"]),
+        "baselines": {k: v if math.isfinite(v) else None for k, v in found.items()},
+    }
+
+
+def _within_bands(plan: Plan, x: Values, truth: Values) -> dict[str, Any]:
+    """The mean rank correlation inside the latency bands, where a search has to choose."""
+    strata = np.array([design.stratum for design in plan.designs])
+    found = [spearman(x[strata == s], truth[strata == s]) for s in sorted(set(strata.tolist()))]
+    return {"spearman_within_bands": float(np.mean(found)), "bands": found}
+
+
+def _by_steps(
+    plan: Plan, scores: Scores, labels: Sequence[str], seeds: Sequence[int]
+) -> list[dict[str, float]]:
+    """How well a long run's state on the way ranks as *other* seeds do at the end."""
+    if len(seeds) < 2:
+        return []
+    end = _values(scores, labels, "long", seeds)
+    out = []
+    for share in (*plan.marks, 1.0):
+        steps = round(share * plan.long)
+        now = np.array([[_at(scores[label, "long", s], steps) for s in seeds] for label in labels])
+        agreements = [
+            spearman(-now[:, a].mean(axis=1), -end[:, b].mean(axis=1))
+            for one, other in splits(len(seeds))
+            for a, b in ((one, other), (other, one))
+        ]
+        out.append({"steps": steps, "share": share, "spearman": float(np.mean(agreements))})
+    return out
+
+
+def _at(score: Score, steps: int) -> float:
+    """Return the loss that a run had at (the first validation from) ``steps`` on."""
+    if score.fidelity.steps <= steps:
+        return score.value
+    return next((loss for at, _, loss in score.curve if at >= steps), score.value)
+
+
+def _by_bucket(
+    scores: Scores, labels: Sequence[str], seeds: Sequence[int], truth: Values
+) -> list[float]:
+    """Rank correlation of the short runs' loss in each timestep bucket with the truth."""
+    short = [[scores[label, "short", SHORT_SEEDS + s] for s in seeds] for label in labels]
+    if not all(score.buckets for row in short for score in row):
+        return []  # a failed run has none
+    buckets = np.array([[score.buckets for score in row] for row in short]).mean(axis=1)
+    return [spearman(-bucket, truth) for bucket in buckets.T]
+
+
+def _rows(plan: Plan, short: Values, long: Values, baselines: Baselines) -> list[dict[str, Any]]:
+    """One row per design, best first."""
+    out = [
+        {
+            "design": design.label,
+            "digest": design.spec.digest(),
+            "stratum": design.stratum,
+            "latency_ms": design.latency_ms,
+            "macs": cost(design.spec).macs,
+            "params": cost(design.spec).params,
+            "short": _number(few.mean()),
+            "long": _number(many.mean()),
+            "short_by_seed": [_number(v) for v in few],
+            "long_by_seed": [_number(v) for v in many],
+            "baselines": dict(baselines.get(design.label, {})),
+        }
+        for design, few, many in zip(plan.designs, short, long, strict=True)
+    ]
+    return sorted(out, key=lambda row: row["long"] if row["long"] is not None else math.inf)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

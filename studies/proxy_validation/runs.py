@@ -1,0 +1,177 @@
+"""Train what a plan asks for: in parallel, resumable, every finished run a line in a file.
+
+Runs come seed by seed over all designs, so a study that is stopped early has all designs with
+fewer seeds. Short runs use other seeds than long ones: a short run that shared its weights and
+its order of pictures with the long run would seem to foresee the long run's luck. A killed run goes
+on from its checkpoint; a finished one is never trained again.
+
+>>> from studies.proxy_validation.plan import make_plan
+>>> plan = make_plan("pocket", designs=4, strata=2, short=2, long=20, seeds=2)
+>>> [run.name for run in runs_of(plan)][:2], len(runs_of(plan))
+(['d00-short-s1000', 'd01-short-s1000'], 16)
+"""
+
+import dataclasses
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from filelock import FileLock, Timeout
+
+from proxies.score import Score
+from proxies.trainer import run_proxy
+from search_space.errors import WalkbenchError
+from studies.proxy_validation.plan import SHORT_SEEDS, Plan
+
+Kind = Literal["short", "long", "walk"]
+RUNS, CHECKPOINTS = "runs.jsonl", "checkpoints"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: which design, for how many steps, under which seed."""
+
+    label: str
+    kind: Kind
+    seed: int
+    steps: int
+
+    @property
+    def name(self) -> str:
+        """A file name: `d07-long-s2`, `M.snapgen-walk-s0`."""
+        return f"{self.label.replace('/', '.')}-{self.kind}-s{self.seed}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run and the score it ended with."""
+
+    run: Run
+    score: Score
+
+
+def runs_of(plan: Plan) -> list[Run]:
+    """Return every run of the plan, those first that say most when the study stops early."""
+    out = []
+    for seed in range(plan.seeds):
+        out += [Run(d.label, "short", SHORT_SEEDS + seed, plan.short) for d in plan.designs]
+        out += [Run(d.label, "long", seed, plan.long) for d in plan.designs]
+        out += [Run(d.label, "walk", seed, plan.walk_steps) for d in plan.walk]
+    return out
+
+
+def train(
+    plan: Plan,
+    folder: Path,
+    workers: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> None:
+    """Train every run of ``plan`` that ``folder`` does not hold yet, in ``workers`` processes.
+
+    ``progress`` hears of steps done, steps in all and the run that ended last. An exception, such
+    as Ctrl-C, ends the workers; their checkpoints stay.
+    """
+    if workers < 1:
+        raise WalkbenchError(f"workers is {workers}; 1 or more is needed")
+    wanted, there = runs_of(plan), {result.run for result in results_of(plan, folder)}
+    waiting = [run for run in wanted if run not in there]
+    total = sum(run.steps for run in wanted)
+    done = total - sum(run.steps for run in waiting)
+    (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+    if progress is not None:
+        progress(done, total, "")
+    # spawn: torch's threads do not survive a fork
+    context, number = get_context("spawn"), min(workers, max(1, len(waiting)))
+    with _alone(folder), context.Pool(number, _start) as pool:
+        for result in pool.imap_unordered(partial(_train_one, plan, folder), waiting):
+            _append(folder / RUNS, result)
+            _checkpoint(folder, result.run).unlink(missing_ok=True)
+            done += result.run.steps
+            if progress is not None:
+                progress(done, total, result.run.name)
+
+
+def results_of(plan: Plan, folder: Path) -> list[Result]:
+    """Return the finished runs of ``plan`` in ``folder``, in the plan's order.
+
+    A last line that a kill cut short is left out. Raises :class:`WalkbenchError` for other damage.
+    """
+    path = folder / RUNS
+    found = {result.run: result for result in _read(path)} if path.is_file() else {}
+    return [found[run] for run in runs_of(plan) if run in found]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second study off the same checkpoints; the lock goes with the process."""
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise WalkbenchError(
+            f"another process trains the study in {folder}; let it finish, or read what is done "
+            "with --report"
+        ) from None
+
+
+def _start() -> None:
+    """Leave Ctrl-C to the parent, which ends its workers; checkpoints keep what they did."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _train_one(plan: Plan, folder: Path, run: Run) -> Result:
+    designs = plan.walk if run.kind == "walk" else plan.designs
+    score = run_proxy(
+        next(design.spec for design in designs if design.label == run.label),
+        steps=run.steps,
+        seed=run.seed,
+        width=plan.width,
+        latent=plan.latent,
+        recipe=plan.recipe,
+        validate_at=() if run.kind == "short" else plan.marks,
+        checkpoint=_checkpoint(folder, run),
+        threads=1,
+    )
+    return Result(run, dataclasses.replace(score, losses=()))  # ranks need no single samples
+
+
+def _checkpoint(folder: Path, run: Run) -> Path:
+    return folder / CHECKPOINTS / f"{run.name}.safetensors"
+
+
+def _append(path: Path, result: Result) -> None:
+    line = json.dumps({**dataclasses.asdict(result.run), "score": result.score.to_dict()})
+    with path.open("ab+") as file:
+        if file.tell() and not _ends_a_line(file):
+            file.write(b"\n")  # what a kill cut short becomes a line of its own, and is passed over
+        file.write(line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _ends_a_line(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
+
+
+def _read(path: Path) -> Iterator[Result]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            data = json.loads(line)
+        except ValueError:
+            continue  # cut short by a kill: its run is trained again
+        try:
+            score = Score.from_dict(data.pop("score"))
+            yield Result(Run(**data), score)
+        except (KeyError, TypeError, AttributeError, WalkbenchError) as error:
+            raise WalkbenchError(
+                f"{path} line {number} is not a run ({error}); remove the line to train it again"
+            ) from None
