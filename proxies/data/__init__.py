@@ -1,1 +1,1 @@
-"""What proxies train on: captioned pictures made from a seed, their checker, a user's folder."""
+"""What proxies train on: pictures made from a seed and their checker, digits, a user's own."""

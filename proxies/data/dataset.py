@@ -20,6 +20,7 @@ from torch import Tensor
 
 from proxies.data.prompts import VOCABULARY, Example, encode, sample
 from proxies.data.shapes import PALETTE, SHAPES, render
+from proxies.data.training_data import Batch, moments_of
 from proxies.flow_matching import Moments
 
 DATA_SEED = 0  # one data set for every run; a run's own seed decides order, noise and timesteps
@@ -43,13 +44,36 @@ class Captioned:
     @cached_property
     def moments(self) -> Moments:
         """Mean and variance of all values of (at most a thousand of) the pictures, as floats."""
-        values = to_float(self.images[:1000]).double()
-        return Moments(values.mean().item(), values.var().item())
+        return moments_of(self)
 
     @property
     def size(self) -> int:
         """Side of the pictures in pixels."""
         return int(self.images.shape[1])
+
+    @property
+    def channels(self) -> int:
+        """Colours of a picture."""
+        return int(self.images.shape[3])
+
+    @property
+    def text_tokens(self) -> int:
+        """Word numbers of a caption, padding included."""
+        return int(self.tokens.shape[1])
+
+    @property
+    def text_width(self) -> int:
+        """0: captions are word numbers, and have no vectors yet."""
+        return 0
+
+    def batch(self, rows: Tensor) -> Batch:
+        """Return the pictures as floats, (B, 3, S, S), word numbers (B, T) and labels (B,)."""
+        images, tokens, labels = self._tensors
+        return Batch(to_float(images[rows]), tokens[rows], labels[rows])
+
+    @cached_property
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return tuple(map(torch.from_numpy, (self.images, self.tokens, self.labels)))  # type: ignore[return-value]
 
 
 @lru_cache(maxsize=8)

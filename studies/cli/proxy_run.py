@@ -13,6 +13,14 @@ import typer
 
 from search_space.errors import WalkbenchError
 from studies.cli.output import INTERRUPTED, Format, FormatOption, err
+from studies.cli.proxy_data import (
+    DataOption,
+    ImagesOption,
+    LatentOption,
+    LatentsOption,
+    VaeOption,
+    proxy_data,
+)
 
 SECONDS = 20.0
 
@@ -27,23 +35,23 @@ def run(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the weights, the order and the noise.")] = 0,
     width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
-    latent: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 24,
+    latent: LatentOption = None,
     batch: Annotated[int | None, typer.Option(help="Pictures per step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="After the warm-up.")] = None,
     samples: Annotated[
         Path | None, typer.Option(help="Write a PNG of pictures that the twin draws.")
     ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Train on this folder of pictures, each with its caption in a .txt."),
-    ] = None,
+    data: DataOption = None,
+    images: ImagesOption = None,
+    latents: LatentsOption = None,
+    vae: VaeOption = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Save the run here, and go on from here when it exists.")
     ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; more seldom help a twin.")] = 1,
     format: FormatOption = Format.table,
 ) -> None:
-    """Train the twin of SPEC on captioned shapes and print its validation loss.
+    """Train the twin of SPEC on captioned pictures and print its validation loss.
 
     Lower is better. Scores compare between runs of one budget, width, latent, batch and learning
     rate; all runs of one seed see the same pictures, noise and timesteps. Ctrl-C prints the score
@@ -57,16 +65,16 @@ def run(
 
     design = load_spec(spec)
     if samples is not None:
-        if images is not None:
-            raise WalkbenchError("--samples draws shapes; leave it out with --images")
+        if data not in (None, "shapes") or images or latents:
+            raise WalkbenchError("--samples draws shapes; leave it out with other data")
         writable_png(samples)
     if seconds is None and steps is None:
         seconds = SECONDS
     budget, recipe = Budget(steps, seconds), _recipe(batch, learning_rate)
     err.print("making data and twin …", style="dim")
-    data, validation = _data(images, latent)
+    train, validation, side = proxy_data(data, images, latents, vae, latent)
     with cpu_threads(threads):
-        trainer = Trainer(design, width, latent, seed, recipe, data, validation)
+        trainer = Trainer(design, width, side, seed, recipe, train, validation)
         score = _train(trainer, budget, checkpoint)
         if samples is not None and score.ok:
             save_grid(samples, draw_samples(trainer).images)
@@ -82,20 +90,6 @@ def _recipe(batch: int | None, learning_rate: float | None) -> Any:
 
     asked = {"batch": batch, "learning_rate": learning_rate}
     return Recipe(**{name: value for name, value in asked.items() if value is not None})
-
-
-def _data(images: Path | None, size: int) -> tuple[Any, Any]:
-    """Return training and validation data, None for the shapes, and say what was skipped."""
-    if images is None:
-        return None, None
-    from proxies.data.folder import image_folder
-
-    found = image_folder(images, size)
-    used = len(found.train) + len(found.validation)
-    err.print(f"{used} pictures, {len(found.skipped)} files skipped", style="dim")
-    for skipped in found.skipped:
-        err.print(f"skipped {skipped.path}: {skipped.reason}", markup=False, soft_wrap=True)
-    return found.train, found.validation
 
 
 def _train(trainer: Any, budget: Any, checkpoint: Path | None) -> Any:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from proxies.score import Score
 from studies.cli.main import app
 from studies.cli.proxy_progress import TrainingBar
+from tests.proxies.data.files import fill, pack
 from tests.proxies.small import small_spec
 
 
@@ -86,7 +87,27 @@ def test_a_folder_of_pictures_takes_the_place_of_the_shapes(spec, tmp_path):
     result = invoke(spec, "--steps", "2", "--images", str(folder), "--format", "json")
     assert result.exit_code == 0, result.stderr
     assert "skipped 0.png: no caption" in result.stderr
-    assert json.loads(result.stdout)["fidelity"]["data"].startswith("folder-")
+    assert json.loads(result.stdout)["fidelity"]["data"].startswith("pictures-")
+
+
+def test_shards_of_pictures_are_read_by_pattern_and_what_is_skipped_is_listed(spec, tmp_path):
+    folder = fill(tmp_path / "pictures", 60)
+    (folder / "007.txt").unlink()
+    pack(folder, tmp_path / "s-000.tar", lambda name: name < "030")
+    pack(folder, tmp_path / "s-001.tar", lambda name: name >= "030")
+    pattern = str(tmp_path / "s-{000..001}.tar")
+    result = invoke(spec, "--steps", "2", "--images", pattern, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    assert "59 pictures, 1 files skipped" in result.stderr
+    assert "skipped s-000.tar/007.png: no caption" in result.stderr
+    assert json.loads(result.stdout)["fidelity"]["data"].startswith("pictures-")
+
+
+def test_digits_come_along(spec):
+    result = invoke(spec, "--steps", "2", "--data", "digits", "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert data["fidelity"]["data"].startswith("digits-") and data["n"] == 184
 
 
 def test_a_run_that_diverges_prints_why_and_exits_with_1(spec):
@@ -107,6 +128,12 @@ def test_a_run_that_diverges_prints_why_and_exits_with_1(spec):
         (["sdxl", "--learning-rate", "-1"], "learning_rate is -1"),
         (["sdxl", "--samples", "grid.gif"], "not a .png"),
         (["sdxl", "--samples", "grid.png", "--images", "."], "--samples draws shapes"),
+        (["sdxl", "--samples", "grid.png", "--data", "digits"], "--samples draws shapes"),
+        (["sdxl", "--data", "digit"], "did you mean 'digits'"),
+        (["sdxl", "--data", "digits", "--latent", "4"], "digits of 4 pixels"),
+        (["sdxl", "--data", "digits", "--images", "."], "--data and --images both name data"),
+        (["sdxl", "--vae", "mine"], "give --latents too"),
+        (["sdxl", "--images", "s-{000000..000001}.tar"], "s-000000.tar' does not exist"),
         (["sdxl", "--images", "nowhere"], "is not a folder"),
         (["sdxl", "--samples", "nowhere/grid.png"], "does not exist"),
     ],

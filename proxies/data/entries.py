@@ -1,0 +1,125 @@
+"""One captioned picture before it is read: where its bytes lie, and why one cannot be used.
+
+A picture in a folder and one inside a tar are both some bytes of a file, so both are read here and
+nowhere else. What cannot be used is skipped with a reason and never a reason to stop: a picture
+without caption, a caption that is no text, bytes that are no picture.
+
+>>> import tempfile
+>>> from PIL import Image
+>>> with tempfile.TemporaryDirectory() as name:
+...     Image.new("RGB", (40, 30), (9, 0, 0)).save(Path(name) / "cat.png")
+...     _ = (Path(name) / "cat.txt").write_text("a dark picture", encoding="utf-8")
+...     there = {s: Blob(Path(name) / f"cat{s}", s) for s in (".png", ".txt")}
+...     found = read(Entry("cat", "cat.png", there[".png"], there[".txt"]), size=24)
+>>> found.caption, found.picture.shape
+('a dark picture', (24, 24, 3))
+"""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+CAPTIONS = (".txt", ".json")  # in order of preference
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file's bytes, or ``size`` of them from ``offset``: what a member of a tar is."""
+
+    file: Path
+    suffix: str  # of what the bytes are, lower case
+    offset: int = 0
+    size: int = -1  # to the end
+
+    def read(self) -> bytes:
+        """Return the bytes; raises `OSError`."""
+        with self.file.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture and its caption, not read yet.
+
+    ``key`` is the path without suffix: it decides which part the picture belongs to. ``path`` says
+    to a person which one it is.
+    """
+
+    key: str
+    path: str
+    picture: Blob
+    caption: Blob | None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was not used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A picture (S, S, 3) as bytes, its caption, and its class where the data has any."""
+
+    key: str
+    picture: NDArray[np.uint8]
+    caption: str
+    label: int = 0
+
+
+def read(entry: Entry, size: int) -> Sample | Skipped:
+    """Return the middle square of the picture, scaled to ``size`` × ``size``, or why not."""
+    caption = _caption(entry.caption)
+    if isinstance(caption, _Reason):
+        return Skipped(entry.path, caption.text)
+    picture = _picture(entry.picture, size)
+    if isinstance(picture, _Reason):
+        return Skipped(entry.path, picture.text)
+    return Sample(entry.key, picture, caption)
+
+
+def words(caption: str) -> list[str]:
+    """Return the words of a caption, lower case, without punctuation."""
+    return "".join(c if c.isalnum() else " " for c in caption.lower()).split()
+
+
+@dataclass(frozen=True)
+class _Reason:
+    text: str
+
+
+def _caption(blob: Blob | None) -> str | _Reason:
+    if blob is None:
+        return _Reason("no caption")
+    try:
+        caption: Any = blob.read().decode("utf-8-sig")
+        if blob.suffix == ".json":
+            caption = json.loads(caption)["caption"]
+    except (KeyError, TypeError):
+        return _Reason("no caption in its .json")
+    except (OSError, ValueError, RecursionError):  # not UTF-8 and not JSON are ValueErrors
+        return _Reason("caption cannot be read")
+    if not isinstance(caption, str) or not words(caption):
+        return _Reason("empty caption")
+    return caption.strip()
+
+
+def _picture(blob: Blob, size: int) -> NDArray[np.uint8] | _Reason:
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(blob.read())) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+    except Exception:  # decoders raise whatever they like at bytes that are no picture
+        return _Reason("broken picture")
+    return np.asarray(square, dtype=np.uint8)
