@@ -33,6 +33,7 @@ from proxies.loop import Trainer
 from search_space.errors import WalkbenchError
 
 FORMAT = 1  # bumped when the file changes meaning
+BEFORE = {"precision": "float32", "compiled": False}  # what files without these fields were
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
@@ -70,13 +71,12 @@ def restore(trainer: Trainer, path: Path) -> None:
         raise WalkbenchError(
             f"checkpoint {str(path)!r} cannot be read: {error}; remove it to start anew"
         ) from None
-    wanted = _identity(trainer)
-    for name, value in wanted.items():
-        if facts["identity"].get(name) != value:
+    there = BEFORE | facts["identity"]
+    for name, value in _identity(trainer).items():
+        if there.get(name) != value:
             raise WalkbenchError(
-                f"checkpoint {str(path)!r} is of another run: {name} is "
-                f"{facts['identity'].get(name)!r} there and {value!r} here; remove it or name "
-                "another file"
+                f"checkpoint {str(path)!r} is of another run: {name} is {there.get(name)!r} there "
+                f"and {value!r} here; remove it or name another file"
             )
     _put(trainer, tensors, facts)
 
@@ -91,6 +91,8 @@ def _identity(trainer: Trainer) -> dict[str, Any]:
         "seed": trainer.seed,
         "data": trainer.data.name if trainer.data else "",
         "pictures": len(trainer.images),
+        "precision": trainer.precision,
+        "compiled": trainer.compiled,
         **dataclasses.asdict(trainer.recipe),
     }
     return json.loads(json.dumps(data))  # type: ignore[no-any-return]
@@ -105,6 +107,7 @@ def _facts(trainer: Trainer) -> dict[str, Any]:
         "loss_sum": trainer.loss_sum,
         "curve": trainer.curve,
         "averaged_steps": trainer.ema.steps,
+        "micro_batch": trainer.gradient.micro_batch,
     }
 
 
@@ -131,5 +134,6 @@ def _put(trainer: Trainer, tensors: dict[str, Tensor], facts: dict[str, Any]) ->
             }
     trainer.ema.steps = facts["averaged_steps"]
     trainer.step, trainer.seconds = facts["step"], facts["seconds"]
+    trainer.gradient.micro_batch = facts.get("micro_batch", trainer.recipe.batch)
     trainer.loss, trainer.loss_sum = facts["loss"], facts["loss_sum"]
     trainer.curve = [(step, seconds, loss) for step, seconds, loss in facts["curve"]]

@@ -27,9 +27,13 @@ import torch
 from proxies.data.dataset import Captioned, shapes, to_float
 from proxies.ema import PowerEMA
 from proxies.flat import FlatParameters
-from proxies.flow_matching import interpolate, sample_losses, stratified_times, velocity
+from proxies.flow_matching import stratified_times
+from proxies.gradient import Draw, Gradient
+from proxies.hardware import Hardware, compiled
 from proxies.learning_rate import BASE_WIDTH, width_multipliers
+from proxies.memory import naming_its_end
 from proxies.model import Learner, make_learner
+from proxies.recipe import Budget, Recipe
 from proxies.score import Fidelity, Score
 from proxies.twin import twin
 from proxies.validation import bucket_means, validation_losses, validation_set
@@ -37,59 +41,20 @@ from search_space.errors import WalkbenchError
 from search_space.initialise import stream
 from search_space.spec import UNetSpec
 
+__all__ = ["Budget", "Recipe", "Trainer"]
+
 DIVERGED = 10.0  # training loss over the validation loss before training
 WORTHLESS = 1.05  # validation loss over that before training
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a proxy trains. Losses compare only between runs of one recipe."""
-
-    batch: int = 8
-    learning_rate: float = 3e-3
-    warm_up: int = 10  # steps
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 0.0
-    clip: float = 1.0  # joint norm of the gradients
-    by_width: bool = True  # learning rates follow the twin's width (proxies.learning_rate)
-    ema_sigma: float = 0.10  # share of the run that the averaged weights reach back
-    train_images: int = 4096
-    validation_images: int = 256
-
-    def __post_init__(self) -> None:
-        for name in ("batch", "learning_rate", "clip", "train_images", "validation_images"):
-            value = getattr(self, name)
-            if not value > 0:
-                raise WalkbenchError(f"{name} is {value}; a positive number is needed")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """When a run ends: after ``steps`` or after ``seconds`` of training, whichever comes first."""
-
-    steps: int | None = None
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.steps is None and self.seconds is None:
-            raise WalkbenchError("a proxy run needs a budget: give steps or seconds")
-        for name, value in (("steps", self.steps), ("seconds", self.seconds)):
-            if value is not None and not value > 0:
-                raise WalkbenchError(f"{name} is {value}; a positive number is needed")
-
-    def share(self, steps: int, seconds: float) -> float:
-        """Return which share of the budget is spent, 0 to 1."""
-        shares = [
-            done / allowed
-            for done, allowed in ((steps, self.steps), (seconds, self.seconds))
-            if allowed is not None
-        ]
-        return min(1.0, max(shares))
-
-
 @dataclass
 class Trainer:
-    """A twin in training: :meth:`train` advances it, :meth:`score` validates its averages."""
+    """A twin in training: :meth:`train` advances it, :meth:`score` validates its averages.
+
+    ``device`` and ``precision`` as in :mod:`proxies.hardware`; ``compiled`` trains through
+    `torch.compile`, which takes minutes before the first step. Where a batch does not fit into
+    memory, ``accumulate`` lets the run go on in parts whose gradients add up to those of the batch.
+    """
 
     spec: UNetSpec
     width: int = 16
@@ -99,9 +64,14 @@ class Trainer:
     data: Captioned | None = None
     validation_data: Captioned | None = None
     device: str = "cpu"
+    precision: str = "auto"
+    compiled: bool = False
+    accumulate: bool = False
 
     def __post_init__(self) -> None:
         recipe = self.recipe
+        self.hardware = Hardware.of(self.device, self.precision)
+        self.precision = self.hardware.precision
         twin(self.spec, self.width, self.latent)  # fail before data is made
         self.data = self.data or shapes("train", recipe.train_images, self.latent)
         if self.data.size != self.latent:
@@ -133,6 +103,10 @@ class Trainer:
         self.tokens = torch.from_numpy(self.data.tokens)
         self.labels = torch.from_numpy(self.data.labels)
         self.images = torch.from_numpy(self.data.images)
+        forward = compiled(self.learner) if self.compiled else self.learner
+        self.gradient = Gradient(
+            forward, self.flat, self.hardware, recipe.batch, accumulate=self.accumulate
+        )
         self.step, self.seconds = 0, 0.0
         self.loss, self.loss_sum, self.failed = math.nan, 0.0, ""
         self.curve: list[tuple[int, float, float]] = []
@@ -148,28 +122,24 @@ class Trainer:
         return width_multipliers(self.learner, shapes_of_base)
 
     def train(self, budget: Budget, each_step: Callable[[], None] | None = None) -> None:
-        """Train until the budget is spent or the run diverges (then ``failed`` says how)."""
+        """Train until the budget is spent or the run diverges (then ``failed`` says how).
+
+        Raises :class:`WalkbenchError` when memory runs out, naming the batch that fits; with
+        ``accumulate`` only if not even one sample does.
+        """
         self.learner.train()
-        while budget.share(self.step, self.seconds) < 1 and not self.failed:
-            start = time.perf_counter()
-            self._step()
-            self.seconds += time.perf_counter() - start
-            if each_step is not None:
-                each_step()
+        with self.hardware.training():
+            while budget.share(self.step, self.seconds) < 1 and not self.failed:
+                start = time.perf_counter()
+                with naming_its_end(self.device):
+                    self._step()
+                self.seconds += time.perf_counter() - start
+                if each_step is not None:
+                    each_step()
 
     def _step(self) -> None:
-        recipe, generator = self.recipe, self.generator
-        rows = torch.randint(len(self.images), (recipe.batch,), generator=generator)
-        x0 = to_float(self.images[rows])  # (B, 3, S, S)
-        noise = torch.randn(x0.shape, generator=generator)
-        noise = noise.contiguous(memory_format=torch.channels_last)
-        t = stratified_times(recipe.batch, generator)  # (B,)
-        x0, noise, t = x0.to(self.device), noise.to(self.device), t.to(self.device)
-        tokens, labels = self.tokens[rows].to(self.device), self.labels[rows].to(self.device)
-        predicted = self.learner(interpolate(x0, noise, t), t, tokens, labels)
-        loss = sample_losses(predicted, velocity(x0, noise)).mean()
-        self.flat.zero_gradients()
-        loss.backward()  # type: ignore[no-untyped-call]
+        recipe = self.recipe
+        loss = self.gradient(self._draw())
         self.flat.clip_gradients(recipe.clip)
         warm = min(1.0, (self.step + 1) / max(1, recipe.warm_up))
         for group in self.optimizer.param_groups:
@@ -181,6 +151,16 @@ class Trainer:
         self.loss_sum += self.loss
         if not self.loss < DIVERGED * self.start_loss:  # also nan
             self.failed = f"training loss is {self.loss:.4g} at step {self.step}"
+
+    def _draw(self) -> Draw:
+        """Draw the next step's samples; all numbers come from the CPU, alike on every device."""
+        size, generator, put = self.recipe.batch, self.generator, self.hardware.put
+        rows = torch.randint(len(self.images), (size,), generator=generator)
+        x0 = to_float(self.images[rows])  # (B, 3, S, S)
+        noise = torch.randn(x0.shape, generator=generator)
+        noise = noise.contiguous(memory_format=torch.channels_last)
+        t = stratified_times(size, generator)  # (B,)
+        return Draw(put(x0), put(noise), put(t), put(self.tokens[rows]), put(self.labels[rows]))
 
     @contextmanager
     def averaged(self) -> Iterator[Learner]:
@@ -203,6 +183,9 @@ class Trainer:
             seed=self.seed,
             data=self.data.name if self.data else "",
             device=self.device,
+            precision=self.precision,
+            compiled=self.compiled,
+            micro_batch=self.gradient.micro_batch,
         )
         more = {
             "train_loss_sum": self.loss_sum,
@@ -213,7 +196,7 @@ class Trainer:
         }
         if self.failed:
             return Score.failure(self.failed, fidelity, **more)
-        with self.averaged() as learner:
+        with self.averaged() as learner, self.hardware.validating():
             losses = validation_losses(learner, self.validation)
         score = Score.of_losses(losses, fidelity, buckets=bucket_means(losses), **more)
         if score.ok and score.value > WORTHLESS * self.start_loss:

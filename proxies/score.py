@@ -31,6 +31,8 @@ class Fidelity:
 
     ``seconds`` is measured training time, without the making of data and the validation; ``width``
     and ``latent`` are the twin's (:func:`proxies.twin.twin`); ``data`` names the data set.
+    ``precision`` and ``compiled`` say how it was trained (:mod:`proxies.hardware`); a
+    ``micro_batch`` smaller than the batch was accumulated, 0 is not known (scores of version 0.1).
     """
 
     steps: int
@@ -41,6 +43,9 @@ class Fidelity:
     seed: int
     data: str = "shapes"
     device: str = "cpu"
+    precision: str = "float32"
+    compiled: bool = False
+    micro_batch: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,12 @@ def difference(a: Score, b: Score) -> Difference:
             f"scores of {kind_a[0]} at latent {kind_a[1]} with {len(a.losses)} samples and of "
             f"{kind_b[0]} at latent {kind_b[1]} with {len(b.losses)} do not compare; "
             "run both on the same data, latent and validation size"
+        )
+    short_a, short_b = a.fidelity.precision, b.fidelity.precision
+    if short_a != short_b:
+        raise WalkbenchError(
+            f"scores trained in {short_a} and in {short_b} do not compare; train both in one "
+            "precision"
         )
     paired = Score.of_losses([x - y for x, y in zip(a.losses, b.losses, strict=True)], a.fidelity)
     return Difference(paired.value, paired.stderr)

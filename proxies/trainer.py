@@ -56,6 +56,9 @@ def run_proxy(
     latent: int = 24,
     recipe: Recipe | None = None,
     device: str = "cpu",
+    precision: str = "auto",
+    compiled: bool = False,
+    accumulate: bool = False,
     validate_at: Sequence[float] = (),
     progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
@@ -71,7 +74,17 @@ def run_proxy(
     """
     budget = Budget(steps, seconds)
     with cpu_threads(threads):
-        trainer = Trainer(spec, width, latent, seed, recipe or Recipe(), device=device)
+        trainer = Trainer(
+            spec,
+            width,
+            latent,
+            seed,
+            recipe or Recipe(),
+            device=device,
+            precision=precision,
+            compiled=compiled,
+            accumulate=accumulate,
+        )
         return finish(trainer, budget, validate_at, progress, checkpoint)
 
 

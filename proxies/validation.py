@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from proxies.data.dataset import Captioned, shapes, to_float
 from proxies.flow_matching import Moments, interpolate, quantiles, sample_losses, velocity
+from proxies.memory import largest_that_fits
+from search_space.errors import WalkbenchError
 
 NOISE_SEED = 20_241_209  # arbitrary and fixed: every candidate, seed and machine uses it
 BUCKETS = 8
@@ -70,20 +72,38 @@ def validation_losses(
     """Return the loss of each sample; ``model(x_t, t, tokens, labels)`` predicts velocities.
 
     A module is switched to evaluation for the while; its mode and the random state are restored.
+    Where memory is short, fewer samples pass at once; raises :class:`WalkbenchError` when not even
+    one does.
     """
-    device = _device_of(model)
     losses: list[float] = []
+
+    def attempt(size: int) -> None:
+        losses[:] = _losses(model, validation, size)
+
     with undisturbed(model):
-        for start in range(0, len(validation), BATCH):
-            window = slice(start, start + BATCH)
-            x0, noise, t = (
-                tensor[window].to(device)
-                for tensor in (validation.pictures, validation.noise, validation.times)
+        if not largest_that_fits(attempt, BATCH):
+            raise WalkbenchError(
+                f"{_device_of(model)} has too little memory to validate a single sample; use a "
+                "smaller width or latent"
             )
-            tokens, labels = validation.tokens[window], validation.labels[window]
-            x_t = interpolate(x0, noise, t).contiguous(memory_format=torch.channels_last)
-            predicted = model(x_t, t, tokens.to(device), labels.to(device))
-            losses += sample_losses(predicted, velocity(x0, noise)).tolist()
+    return losses
+
+
+def _losses(
+    model: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor], validation: ValidationSet, size: int
+) -> list[float]:
+    """Return the loss of each sample, ``size`` of them at once."""
+    device, losses = _device_of(model), list[float]()
+    for start in range(0, len(validation), size):
+        window = slice(start, start + size)
+        x0, noise, t = (
+            tensor[window].to(device)
+            for tensor in (validation.pictures, validation.noise, validation.times)
+        )
+        tokens, labels = validation.tokens[window], validation.labels[window]
+        x_t = interpolate(x0, noise, t).contiguous(memory_format=torch.channels_last)
+        predicted = model(x_t, t, tokens.to(device), labels.to(device))
+        losses += sample_losses(predicted, velocity(x0, noise)).tolist()
     return losses
 
 

@@ -1,0 +1,133 @@
+import dataclasses
+
+import pytest
+import torch
+
+from proxies.checkpoint import restore, save
+from proxies.memory import is_out_of_memory, largest_that_fits
+from proxies.trainer import Budget, Trainer, run_proxy
+from search_space.errors import WalkbenchError
+from tests.proxies.small import RECIPE, small_spec
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def made(room=None, **options):
+    """A trainer whose memory has room for so many samples at once."""
+    trainer = Trainer(small_spec(), recipe=RECIPE, **options)
+
+    def check(module, inputs):
+        if room is not None and len(inputs[0]) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.2 GiB. GPU 0 has")
+
+    trainer.learner.register_forward_pre_hook(check)
+    return trainer
+
+
+def weights(trainer):
+    return torch.cat([w.detach().clone() for w in trainer.flat.weights])
+
+
+def test_a_batch_that_does_not_fit_is_named_with_the_one_that_does():
+    said = (
+        r"cpu has too little memory for a batch of 8 \(CUDA out of memory\); a batch of 2 fits: "
+        "train with that, or accumulate to train with 8 in parts of 2"
+    )
+    with pytest.raises(WalkbenchError, match=said):
+        made(room=3).train(Budget(steps=1))
+
+
+def test_memory_for_no_sample_at_all_is_said_even_with_accumulation():
+    with pytest.raises(WalkbenchError, match="even for a batch of 1; use a smaller width"):
+        made(room=0, accumulate=True).train(Budget(steps=1))
+
+
+@pytest.mark.parametrize("room", [1, 3, 7])
+def test_accumulated_gradients_are_those_of_the_batch(room):
+    whole, parts = made(), made(room, accumulate=True)
+    a, b = whole.gradient(whole._draw()), parts.gradient(parts._draw())
+    assert b.item() == pytest.approx(a.item(), rel=1e-6)
+    for one, other in zip(whole.flat.weights, parts.flat.weights, strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-7)
+
+
+def test_parts_of_unequal_size_weigh_by_their_samples():
+    whole, parts = made(), made()
+    parts.gradient.micro_batch = 3  # 3 + 3 + 2
+    whole.gradient(whole._draw()), parts.gradient(parts._draw())
+    for one, other in zip(whole.flat.weights, parts.flat.weights, strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-7)
+
+
+def test_a_run_that_accumulates_repeats_to_the_last_bit_and_ends_near_the_whole_one():
+    runs = [made(3, accumulate=True), made(3, accumulate=True), made()]
+    for run in runs:
+        run.train(Budget(steps=6))
+    assert torch.equal(weights(runs[0]), weights(runs[1]))
+    assert runs[0].score().fidelity.micro_batch == 2
+    assert runs[0].score().value == pytest.approx(runs[2].score().value, rel=1e-3)
+
+
+def test_a_resumed_run_accumulates_as_before(tmp_path):
+    whole, first, second = (made(3, accumulate=True) for _ in range(3))
+    whole.train(Budget(steps=4))
+    first.train(Budget(steps=2))
+    save(first, tmp_path / "run")
+    restore(second, tmp_path / "run")
+    assert second.gradient.micro_batch == 2
+    second.train(Budget(steps=4))
+    assert torch.equal(weights(whole), weights(second))
+
+
+def test_memory_that_ends_in_the_optimizer_blames_the_width(monkeypatch):
+    trainer = made()
+
+    def step(self, closure=None):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    with pytest.raises(WalkbenchError, match=r"weights and averages of this twin .* smaller width"):
+        trainer.train(Budget(steps=1))
+
+
+def test_validation_takes_fewer_samples_at_once_where_memory_is_short():
+    wide, short = made(), made(room=8)
+    a, b = wide.score(), short.score()
+    assert b.n == a.n
+    assert b.losses == pytest.approx(a.losses, rel=1e-4)
+    with pytest.raises(WalkbenchError, match="too little memory to validate a single sample"):
+        made(room=0).score()
+
+
+def test_other_errors_stay_what_they_are():
+    def broken(size):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        largest_that_fits(broken, 8)
+
+
+def test_a_real_allocation_that_fails_is_recognised():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**55)
+    assert is_out_of_memory(caught.value)
+
+
+def test_run_proxy_passes_accumulation_on(monkeypatch):
+    seen = {}
+    plain = Trainer.train
+
+    def train(self, budget, each_step=None):
+        seen["accumulate"] = self.gradient.accumulate
+        return plain(self, budget, each_step)
+
+    monkeypatch.setattr(Trainer, "train", train)
+    recipe = dataclasses.replace(RECIPE, batch=2)
+    run_proxy(small_spec(), steps=1, recipe=recipe, accumulate=True)
+    assert seen["accumulate"]
