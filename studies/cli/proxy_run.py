@@ -21,6 +21,12 @@ from studies.cli.proxy_data import (
     VaeOption,
     proxy_data,
 )
+from studies.cli.proxy_hardware import (
+    AccumulateOption,
+    CompileOption,
+    DeviceOption,
+    PrecisionOption,
+)
 
 SECONDS = 20.0
 
@@ -48,14 +54,18 @@ def run(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Save the run here, and go on from here when it exists.")
     ] = None,
+    device: DeviceOption = "cpu",
+    precision: PrecisionOption = "auto",
+    compiled: CompileOption = False,
+    accumulate: AccumulateOption = False,
     threads: Annotated[int, typer.Option(help="CPU threads; more seldom help a twin.")] = 1,
     format: FormatOption = Format.table,
 ) -> None:
     """Train the twin of SPEC on captioned pictures and print its validation loss.
 
-    Lower is better. Scores compare between runs of one budget, width, latent, batch and learning
-    rate; all runs of one seed see the same pictures, noise and timesteps. Ctrl-C prints the score
-    of what was trained until then.
+    Lower is better. Scores compare between runs of one budget, width, latent, batch, learning rate
+    and precision; all runs of one seed see the same pictures, noise and timesteps. Ctrl-C prints
+    the score of what was trained until then.
     """
     from proxies.samples import draw_samples, save_grid, writable_png
     from proxies.threads import cpu_threads
@@ -74,7 +84,8 @@ def run(
     err.print("making data and twin …", style="dim")
     train, validation, side = proxy_data(data, images, latents, vae, latent)
     with cpu_threads(threads):
-        trainer = Trainer(design, width, side, seed, recipe, train, validation)
+        hardware = (device, precision, compiled, accumulate)
+        trainer = Trainer(design, width, side, seed, recipe, train, validation, *hardware)
         score = _train(trainer, budget, checkpoint)
         if samples is not None and score.ok:
             save_grid(samples, draw_samples(trainer).images)
@@ -88,7 +99,7 @@ def _recipe(batch: int | None, learning_rate: float | None) -> Any:
     """Return the recipe with what was asked for in place of its own values."""
     from proxies.trainer import Recipe
 
-    asked = {"batch": batch, "learning_rate": learning_rate}
+    asked: dict[str, Any] = {"batch": batch, "learning_rate": learning_rate}
     return Recipe(**{name: value for name, value in asked.items() if value is not None})
 
 

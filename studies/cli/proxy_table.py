@@ -35,6 +35,7 @@ def show_score(spec: str, digest: str, score: Any, format: Format) -> None:
         Column("width", "width for 256"),
         Column("latent", "picture size"),
         Column("seed", "seed"),
+        Column("precision", "precision"),
     ]
     if score.failed:
         columns[1:4] = [Column("failed", "failed")]

@@ -143,3 +143,26 @@ def test_bad_input_is_one_line_and_exit_code_2(args, message):
     assert result.exit_code == 2, result.output
     lines = [line for line in result.stderr.splitlines() if line.startswith("error:")]
     assert len(lines) == 1 and message in lines[0]
+
+
+def test_a_run_says_its_precision_and_trains_in_the_one_asked_for(spec):
+    given = (spec, "--steps", "1", "--batch", "2", "--precision", "bfloat16", "--accumulate")
+    result = invoke(*given, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    fidelity = json.loads(result.stdout)["fidelity"]
+    assert (fidelity["precision"], fidelity["device"]) == ("bfloat16", "cpu")
+    assert fidelity["compiled"] is False
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--device", "tpu"), "device 'tpu' is unknown"),
+        (("--precision", "half"), "precision 'half' is unknown"),
+        (("--precision", "tf32"), "device 'cpu' does not train in tf32"),
+    ],
+)
+def test_a_device_or_precision_that_is_none_is_one_line(spec, given, said):
+    result = invoke(spec, "--steps", "1", *given)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split()) and "Traceback" not in result.stderr
