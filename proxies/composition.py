@@ -13,35 +13,14 @@ residual.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from proxies.data.checker import judge, read
 from proxies.data.prompts import TASKS
 from proxies.data.shapes import Scene
 from proxies.samples import Samples
+from proxies.score_parts import Composition
 
-
-@dataclass(frozen=True)
-class Composition:
-    """Shares of pictures from 0 to 1; None where no prompt asks for the attribute.
-
-    ``strict`` allows nothing beside what is asked, ``loose`` does. ``by_task`` is the loose share
-    per GenEval task. ``residual`` is the mean absolute difference, in levels of 255, between a
-    picture and the re-drawing of what was read in it. ``variation`` is the total variation, 0 to 1,
-    between the histograms of (shape, colour) over the objects read and over real pictures of the
-    same prompts: a model that drops modes has much of it; one without a readable object has 1.
-    """
-
-    n: int
-    strict: float
-    loose: float
-    shapes: float
-    count: float | None
-    color: float | None
-    position: float | None
-    by_task: dict[str, float]
-    residual: float
-    variation: float
+__all__ = ["Composition", "composition", "total_variation"]
 
 
 def composition(samples: Samples) -> Composition:

@@ -68,6 +68,16 @@ def draw_samples(
     return Samples(np.concatenate(drawn), examples(split, count, size))
 
 
+def real_samples(count: int, size: int, start: int = 0) -> Samples:
+    """Return ``count`` real validation pictures from prompt ``start`` on, with their prompts.
+
+    With ``start`` 0 they belong to the prompts that :func:`draw_samples` draws for.
+    """
+    rows = slice(start, start + count)
+    real = shapes("validation", start + count, size).images[rows]
+    return Samples(real, examples("validation", start + count, size)[rows])
+
+
 def grid(
     images: NDArray[np.uint8], columns: int = 8, gap: int = 2, level: int = 255
 ) -> NDArray[np.uint8]:

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from proxies.score_parts import Composition, Distance, Extrapolated
 from search_space.errors import WalkbenchError
 
 
@@ -65,7 +66,8 @@ class Score:
     in order of their timestep, noise last. ``losses`` has the samples one by one. ``curve`` has
     (step, seconds, loss) of the validations on the way, ``train_loss_sum`` the sum of training
     losses, ``start`` the validation loss before training. ``stopped`` says why a run ended early,
-    ``failed`` why there is no loss.
+    ``failed`` why there is no loss. ``composition`` (of drawn pictures), ``distances`` (of these
+    from real ones) and ``extrapolated`` (a longer run) are there when they were asked for.
     """
 
     value: float
@@ -80,6 +82,9 @@ class Score:
     start: float | None = None
     stopped: str | None = None
     failed: str | None = None
+    composition: Composition | None = None
+    distances: tuple[Distance, ...] = ()
+    extrapolated: Extrapolated | None = None
 
     @property
     def ok(self) -> bool:
@@ -113,7 +118,10 @@ class Score:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` wrote; raises :class:`WalkbenchError` if fields do not fit."""
+        """Read what :meth:`to_dict` wrote, now or before it had all of today's fields.
+
+        Raises :class:`WalkbenchError` if fields do not fit.
+        """
         try:
             fields = dict(data)
             fields["fidelity"] = Fidelity(**fields["fidelity"])
@@ -122,6 +130,9 @@ class Score:
             for name in ("buckets", "losses"):
                 fields[name] = tuple(fields.get(name, ()))
             fields["curve"] = tuple((int(s), t, v) for s, t, v in fields.get("curve", ()))
+            for name, part in (("composition", Composition), ("extrapolated", Extrapolated)):
+                fields[name] = part(**fields[name]) if fields.get(name) else None
+            fields["distances"] = tuple(Distance(**d) for d in fields.get("distances") or ())
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
             raise WalkbenchError(f"not a score: {error}; run the proxy again to make one") from None

@@ -4,6 +4,7 @@ import math
 import pytest
 
 from proxies.score import Fidelity, Score, difference
+from proxies.score_parts import Composition, Distance, Extrapolated
 from search_space.errors import WalkbenchError
 
 RUN = Fidelity(steps=10, seconds=1.0, width=16, latent=24, batch=16, seed=0)
@@ -28,11 +29,27 @@ def test_a_loss_that_is_not_finite_is_a_failed_score_and_worse_than_any(bad):
     [
         Score.of_losses([0.5, 0.25], RUN, buckets=(0.5, 0.25), curve=((5, 0.5, 0.6),), params=7),
         Score.failure("loss is nan at step 3", RUN, stopped="diverged"),
+        Score.of_losses(
+            [0.5, 0.25],
+            RUN,
+            composition=Composition(9, 0.1, 0.2, 0.3, None, 0.4, 0.5, {"two": 0.1}, 11.0, 0.7),
+            distances=(Distance("attributes", "0f", 45, 256, 1.0, 0.1, 0.2, -0.01),),
+            extrapolated=Extrapolated(0.2, 0.1, 0.3, 1000, 8),
+        ),
     ],
 )
 def test_a_score_survives_json(score):
     text = json.dumps(score.to_dict(), allow_nan=False)
     assert Score.from_dict(json.loads(text)) == score
+
+
+def test_a_score_of_an_earlier_version_is_read_as_one_without_the_new_parts():
+    stored = Score.of_losses([0.5, 0.25], RUN).to_dict()
+    for name in ("composition", "distances", "extrapolated"):
+        del stored[name]
+    score = Score.from_dict(stored)
+    assert (score.composition, score.distances, score.extrapolated) == (None, (), None)
+    assert score == Score.of_losses([0.5, 0.25], RUN)
 
 
 def test_paired_differences_ignore_what_both_samples_share():
@@ -56,7 +73,12 @@ def test_a_failed_score_has_no_difference():
         difference(good, Score.failure("loss is nan", RUN))
 
 
-@pytest.mark.parametrize("data", [{}, {"fidelity": {}}, {"value": 1, "fidelity": {"steps": 1}}])
+WRONG_PART = {**Score.of_losses([0.5, 0.25], RUN).to_dict(), "extrapolated": {"value": 1}}
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"fidelity": {}}, {"value": 1, "fidelity": {"steps": 1}}, WRONG_PART]
+)
 def test_what_is_not_a_score_is_named_so(data):
     with pytest.raises(WalkbenchError, match="not a score"):
         Score.from_dict(data)

@@ -1,0 +1,67 @@
+"""What a score may carry beside its loss: composition, distances, a guess of a longer run.
+
+Plain numbers without the machinery that makes them, so that a score can be stored, sent and read
+anywhere: :mod:`proxies.composition`, :mod:`proxies.distances` and :mod:`proxies.extrapolation` make
+them, :class:`proxies.score.Score` carries them. Each is absent until it was asked for.
+
+>>> from dataclasses import asdict
+>>> guess = Extrapolated(value=0.21, low=0.20, high=0.22, at_steps=4000, points=9)
+>>> Extrapolated(**asdict(guess)) == guess
+True
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Shares of pictures from 0 to 1; None where no prompt asks for the attribute.
+
+    ``strict`` allows nothing beside what is asked, ``loose`` does. ``by_task`` is the loose share
+    per GenEval task. ``residual`` is the mean absolute difference, in levels of 255, between a
+    picture and the re-drawing of what was read in it. ``variation`` is the total variation, 0 to 1,
+    between the histograms of (shape, colour) over the objects read and over real pictures of the
+    same prompts: a model that drops modes has much of it; one without a readable object has 1.
+    """
+
+    n: int
+    strict: float
+    loose: float
+    shapes: float
+    count: float | None
+    color: float | None
+    position: float | None
+    by_task: dict[str, float]
+    residual: float
+    variation: float
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far ``n`` drawn pictures are from as many real ones in one fixed feature space.
+
+    ``frechet`` and ``kid`` are of drawn against real, ``real_frechet`` and ``real_kid`` of real
+    against other real pictures of the same prompts' distribution: what a perfect model would get.
+    Fréchet falls with ``n`` even then, KID does not. ``digest`` names the feature space by its
+    content: distances compare within one space, one digest and one ``n`` only.
+    """
+
+    space: str
+    digest: str
+    dim: int
+    n: int
+    frechet: float
+    kid: float
+    real_frechet: float
+    real_kid: float
+
+
+@dataclass(frozen=True)
+class Extrapolated:
+    """The loss expected after ``at_steps`` steps, with an 80 % interval, from ``points`` points."""
+
+    value: float
+    low: float
+    high: float
+    at_steps: int
+    points: int
