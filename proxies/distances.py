@@ -42,6 +42,22 @@ class _AsTheyAre(nn.Module):
         return features
 
 
+def check_ready(count: int, spaces: Sequence[str] = tuple(SPACES)) -> None:
+    """Raise :class:`WalkbenchError` now if ``count`` pictures could not be measured later.
+
+    That is: too few pictures, an unknown or changed space, no torchmetrics.
+    """
+    if count < LEAST:
+        raise WalkbenchError(
+            f"{count} pictures are too few for a distance between sets; draw {LEAST} or more, "
+            f"better {ENOUGH:,}"
+        )
+    for name in spaces:
+        feature_space(name)
+    with _torchmetrics():
+        pass
+
+
 def distances(drawn: Samples, spaces: Sequence[str] = tuple(SPACES)) -> tuple[Distance, ...]:
     """Return the distance of ``drawn`` from real pictures in each of ``spaces``."""
     return tuple(distance(name, drawn) for name in spaces)
@@ -55,11 +71,7 @@ def distance(name: str, drawn: Samples) -> Distance:
     :class:`WalkbenchError` for fewer than ``LEAST`` pictures and for an unknown or changed space.
     """
     count, size = len(drawn.images), int(drawn.images.shape[1])
-    if count < LEAST:
-        raise WalkbenchError(
-            f"{count} pictures are too few for a distance between sets; draw {LEAST} or more, "
-            f"better {ENOUGH:,}"
-        )
+    check_ready(count, (name,))
     space = feature_space(name)
     others, own = (_real_features(name, count, size, start) for start in (count, 0))
     found = space.features(drawn)

@@ -8,6 +8,7 @@ design does. The grid shows what the averaged weights make of the first validati
 (54, 80, 3)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,16 +37,21 @@ class Samples:
 
 
 def draw_samples(
-    trainer: Trainer, count: int = 32, split: str = "validation", steps: int = STEPS
+    trainer: Trainer,
+    count: int = 32,
+    split: str = "validation",
+    steps: int = STEPS,
+    progress: Callable[[int], None] | None = None,
 ) -> Samples:
     """Return what the averaged weights draw for the first ``count`` prompts of ``split``.
 
-    ``trainer`` must have been trained on the shapes; its weights and mode are left as they were.
+    More of them begin with the same ones. ``progress`` is told how many are drawn. ``trainer`` must
+    have been trained on the shapes; its weights and mode are left as they were.
     """
     if trainer.data is not None and trainer.data.name != "shapes":
         raise WalkbenchError(
-            f"samples are drawn for the prompts of the shapes, and this twin was trained on "
-            f"{trainer.data.name!r}; leave samples out"
+            f"pictures are drawn for the prompts of the shapes, and this twin was trained on "
+            f"{trainer.data.name!r}; leave samples, composition and distances out"
         )
     size = trainer.latent
     wanted = shapes(split, count, size)
@@ -65,6 +71,8 @@ def draw_samples(
                 return out
 
             drawn.append(to_bytes(integrate(predict, noise[window].to(trainer.device), steps)))
+            if progress is not None:
+                progress(min(start + BATCH, count))
     return Samples(np.concatenate(drawn), examples(split, count, size))
 
 

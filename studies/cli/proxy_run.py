@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from search_space.errors import WalkbenchError
 from studies.cli.output import INTERRUPTED, Format, FormatOption, err
 from studies.cli.proxy_data import (
     DataOption,
@@ -26,6 +25,14 @@ from studies.cli.proxy_hardware import (
     CompileOption,
     DeviceOption,
     PrecisionOption,
+)
+from studies.cli.proxy_measures import (
+    Asked,
+    CompositionOption,
+    DistancesOption,
+    DrawOption,
+    ExtrapolateOption,
+    SamplesOption,
 )
 
 SECONDS = 20.0
@@ -44,9 +51,11 @@ def run(
     latent: LatentOption = None,
     batch: Annotated[int | None, typer.Option(help="Pictures per step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="After the warm-up.")] = None,
-    samples: Annotated[
-        Path | None, typer.Option(help="Write a PNG of pictures that the twin draws.")
-    ] = None,
+    samples: SamplesOption = None,
+    composition: CompositionOption = False,
+    distances: DistancesOption = False,
+    draw: DrawOption = None,
+    extrapolate: ExtrapolateOption = None,
     data: DataOption = None,
     images: ImagesOption = None,
     latents: LatentsOption = None,
@@ -67,17 +76,14 @@ def run(
     and precision; all runs of one seed see the same pictures, noise and timesteps. Ctrl-C prints
     the score of what was trained until then.
     """
-    from proxies.samples import draw_samples, save_grid, writable_png
     from proxies.threads import cpu_threads
     from proxies.trainer import Budget, Trainer
     from search_space.load import load_spec
     from studies.cli.proxy_table import show_score
 
     design = load_spec(spec)
-    if samples is not None:
-        if data not in (None, "shapes") or images or latents:
-            raise WalkbenchError("--samples draws shapes; leave it out with other data")
-        writable_png(samples)
+    asked = Asked(samples, composition, distances, draw, extrapolate)
+    asked.check(steps, data in (None, "shapes") and not (images or latents))
     if seconds is None and steps is None:
         seconds = SECONDS
     budget, recipe = Budget(steps, seconds), _recipe(batch, learning_rate)
@@ -86,13 +92,15 @@ def run(
     with cpu_threads(threads):
         hardware = (device, precision, compiled, accumulate)
         trainer = Trainer(design, width, side, seed, recipe, train, validation, *hardware)
-        score = _train(trainer, budget, checkpoint)
-        if samples is not None and score.ok:
-            save_grid(samples, draw_samples(trainer).images)
-            err.print(f"samples: {samples}", soft_wrap=True)
+        score = _train(trainer, budget, asked.validate_at, checkpoint)
+        score, missing = asked.measure(trainer, score)
     show_score(spec, design.digest(), score, format)
-    if score.stopped or not score.ok:
-        raise typer.Exit(INTERRUPTED if score.stopped else 1)
+    codes = [INTERRUPTED] if score.stopped else [] if score.ok else [1]
+    for lack in missing:
+        err.print(lack.reason, markup=False, soft_wrap=True)
+        codes.append(lack.exit_code)
+    if codes:
+        raise typer.Exit(max(codes))
 
 
 def _recipe(batch: int | None, learning_rate: float | None) -> Any:
@@ -103,7 +111,7 @@ def _recipe(batch: int | None, learning_rate: float | None) -> Any:
     return Recipe(**{name: value for name, value in asked.items() if value is not None})
 
 
-def _train(trainer: Any, budget: Any, checkpoint: Path | None) -> Any:
+def _train(trainer: Any, budget: Any, validate_at: tuple[float, ...], to: Path | None) -> Any:
     """Train to the end or to Ctrl-C, and return the score of what was reached."""
     from proxies.trainer import finish
     from studies.cli.proxy_progress import TrainingBar
@@ -111,7 +119,7 @@ def _train(trainer: Any, budget: Any, checkpoint: Path | None) -> Any:
 
     try:
         with Interrupt() as interrupt, TrainingBar(interrupt) as bar:
-            return finish(trainer, budget, progress=bar, checkpoint=checkpoint)
+            return finish(trainer, budget, validate_at, progress=bar, checkpoint=to)
     except KeyboardInterrupt:
         if trainer.step == 0:
             raise

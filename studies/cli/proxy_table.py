@@ -10,6 +10,8 @@ from typing import Any
 
 from studies.cli.output import Column, Format, count, decimals, emit
 
+Lines = list[tuple[str, str]]  # heading and what is said under it
+
 
 def show_score(spec: str, digest: str, score: Any, format: Format) -> None:
     """Print ``score`` of the design called ``spec`` to stdout."""
@@ -17,7 +19,7 @@ def show_score(spec: str, digest: str, score: Any, format: Format) -> None:
     if format is not Format.table:
         emit(data, format)
         return
-    flat = {
+    flat: dict[str, Any] = {
         **data,
         **data["fidelity"],
         "buckets": score.buckets,
@@ -41,7 +43,48 @@ def show_score(spec: str, digest: str, score: Any, format: Format) -> None:
         columns[1:4] = [Column("failed", "failed")]
     if score.stopped:
         columns.append(Column("stopped", "stopped"))
-    emit(flat, format, columns)
+    more = [*_guess_lines(score), *_composition_lines(score), *_distance_lines(score)]
+    columns += [Column(heading, heading) for heading, _ in more]
+    emit({**flat, **dict(more)}, format, columns)
+
+
+def _guess_lines(score: Any) -> Lines:
+    if score.extrapolated is None:
+        return []
+    guess = score.extrapolated
+    text = f"≈ {guess.value:.4f} (80 %: {guess.low:.4f} … {guess.high:.4f})"
+    return [(f"expected after {guess.at_steps:,} steps", f"{text}, from {guess.points} points")]
+
+
+def _composition_lines(score: Any) -> Lines:
+    found = score.composition
+    if found is None:
+        return []
+    attributes = {name: getattr(found, name) for name in ("shapes", "count", "color", "position")}
+    return [
+        (f"of {found.n:,} pictures", f"strict {found.strict:.2f}  loose {found.loose:.2f}"),
+        ("by attribute", _shares(attributes)),
+        ("by task, loose", _shares(found.by_task)),
+        ("re-drawn, off by", f"{found.residual:.2f} of 255 levels"),
+        ("variation of attributes", f"{found.variation:.2f} (0: as real, 1: nothing as real)"),
+    ]
+
+
+def _distance_lines(score: Any) -> Lines:
+    """Each distance with the one between real pictures beside it."""
+    lines = []
+    for d in score.distances:
+        where = f"in {d.space} {d.digest}, {d.n:,} pictures"
+        lines.append(
+            (f"Fréchet {where}", f"{d.frechet:.3f} (real against real {d.real_frechet:.3f})")
+        )
+        lines.append((f"KID {where}", f"{d.kid:.4f} (real against real {d.real_kid:.4f})"))
+    return lines
+
+
+def _shares(values: dict[str, float | None]) -> str:
+    known = {name: share for name, share in values.items() if share is not None}
+    return "  ".join(f"{name} {share:.2f}" for name, share in known.items())
 
 
 def _numbers(values: Any) -> str:

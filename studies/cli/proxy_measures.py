@@ -1,0 +1,160 @@
+"""What `walkbench proxy run` measures beside the loss, when asked: it is carried by the score.
+
+Pictures are drawn once, for the grid, the composition scores and the distances alike. What is asked
+for is checked before training, and what fails after it takes no score away.
+
+>>> from studies.cli.main import app
+>>> from typer.testing import CliRunner
+>>> asked = ["proxy", "run", "sdxl", "--distances", "--draw", "9"]
+>>> CliRunner().invoke(app, asked).exit_code
+2
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from search_space.errors import WalkbenchError
+from studies.cli.output import INTERRUPTED, err
+
+GRID = 32  # pictures of --samples
+DRAWN = 256  # pictures for composition alone: shares to ±3 points
+DRAWN_FOR_DISTANCES = 1000
+ON_THE_WAY = (0.1, 0.14, 0.2, 0.28, 0.4, 0.55, 0.75)  # shares of the run at which it is validated
+
+SamplesOption = Annotated[
+    Path | None, typer.Option("--samples", help="Write a PNG of pictures that the twin draws.")
+]
+CompositionOption = Annotated[
+    bool,
+    typer.Option("--composition", help="Draw pictures and check whether they show what is asked."),
+]
+DistancesOption = Annotated[
+    bool,
+    typer.Option("--distances", help="Draw pictures and measure how far they are from real ones."),
+]
+DrawOption = Annotated[
+    int | None,
+    typer.Option(
+        "--draw",
+        metavar="N",
+        help=f"Pictures to draw for these: {DRAWN}, {DRAWN_FOR_DISTANCES:,} with --distances.",
+    ),
+]
+ExtrapolateOption = Annotated[
+    int | None,
+    typer.Option(
+        "--extrapolate",
+        metavar="STEPS",
+        help="Validate on the way too, and predict the loss after STEPS steps.",
+    ),
+]
+
+
+class Missing(NamedTuple):
+    """Something that was asked for and could not be had, and the exit code for that."""
+
+    reason: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be measured after training."""
+
+    samples: Path | None
+    composition: bool
+    distances: bool
+    draw: int | None
+    extrapolate: int | None
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures to draw: none when nobody looks at them."""
+        if self.composition or self.distances:
+            default = DRAWN_FOR_DISTANCES if self.distances else DRAWN
+            return max(self.draw or default, GRID if self.samples else 1)
+        return GRID if self.samples else 0
+
+    @property
+    def validate_at(self) -> tuple[float, ...]:
+        """Shares of the run at which to validate on the way."""
+        return ON_THE_WAY if self.extrapolate is not None else ()
+
+    def check(self, steps: int | None, is_shapes: bool) -> None:
+        """Raise :class:`WalkbenchError` for what could not be measured after training."""
+        asked = {
+            "--samples": self.samples,
+            "--composition": self.composition,
+            "--distances": self.distances,
+        }
+        drawing = [option for option, value in asked.items() if value]
+        if drawing and not is_shapes:
+            raise WalkbenchError(f"{drawing[0]} draws shapes; leave it out with other data")
+        if self.draw is not None and not (self.composition or self.distances):
+            raise WalkbenchError("--draw is for --composition and --distances; give one of them")
+        if self.draw is not None and self.draw < 1:
+            raise WalkbenchError(f"--draw is {self.draw}; a positive number is needed")
+        if self.extrapolate is not None and self.extrapolate <= (steps or 0):
+            raise WalkbenchError(
+                f"--extrapolate is {self.extrapolate}; it must be more than the steps of the run"
+            )
+        if self.samples is not None:
+            from proxies.samples import writable_png
+
+            writable_png(self.samples)
+        if self.distances:
+            from proxies.distances import check_ready
+
+            check_ready(self.pictures)
+
+    def measure(self, trainer: Any, score: Any) -> tuple[Any, list[Missing]]:
+        """Return ``score`` with what was asked for, and what of it is missing."""
+        if not score.ok:
+            return score, []
+        missing: list[Missing] = []
+        if self.extrapolate is not None:
+            from proxies.extrapolation import extrapolate_score
+
+            try:
+                guess = extrapolate_score(score, self.extrapolate)
+                score = dataclasses.replace(score, extrapolated=guess)
+            except WalkbenchError as error:
+                missing.append(Missing(f"not extrapolated: {error}", 1))
+        try:
+            score = self._measure_pictures(trainer, score)
+        except KeyboardInterrupt:
+            missing.append(Missing("interrupted; the score is without pictures", INTERRUPTED))
+        return score, missing
+
+    def _measure_pictures(self, trainer: Any, score: Any) -> Any:
+        if not self.pictures:
+            return score
+        from proxies.samples import draw_samples, save_grid
+        from studies.cli.phases import Phases
+
+        with Phases(err) as phases:
+            tick = phases.phase("drawing")
+            count = self.pictures
+            drawn = draw_samples(trainer, count, progress=lambda done: tick(done, count, ""))
+        if self.samples is not None:
+            save_grid(self.samples, drawn.images[:GRID])
+            err.print(f"samples: {self.samples}", soft_wrap=True)
+        if self.composition:
+            from proxies.composition import composition
+
+            score = dataclasses.replace(score, composition=composition(drawn))
+        if self.distances:
+            from proxies.distances import ENOUGH, distances
+
+            if count < ENOUGH:
+                err.print(
+                    f"[yellow]only {count} pictures:[/yellow] distances from fewer than {ENOUGH:,} "
+                    "are noisy, and Fréchet ones are larger; compare them at one number only",
+                    soft_wrap=True,
+                )
+            score = dataclasses.replace(score, distances=distances(drawn))
+        return score

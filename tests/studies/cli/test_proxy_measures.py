@@ -1,0 +1,114 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from proxies.score import Fidelity, Score
+from proxies.score_parts import Composition, Distance, Extrapolated
+from studies.cli.main import app
+from studies.cli.output import Format
+from studies.cli.proxy_table import show_score
+from tests.proxies.small import small_spec
+
+
+@pytest.fixture
+def spec(tmp_path):
+    path = tmp_path / "small.json"
+    path.write_text(small_spec().to_json())
+    return str(path)
+
+
+@pytest.fixture
+def short_drawing(monkeypatch):
+    """Drawing is most of the time of these tests; one Euler step draws as well as many."""
+    monkeypatch.setattr("proxies.samples.draw_samples.__defaults__", (32, "validation", 1, None))
+
+
+def invoke(*args):
+    return CliRunner().invoke(app, ["proxy", "run", *args])
+
+
+def score_of(result):
+    data = json.loads(result.stdout)
+    return Score.from_dict({k: v for k, v in data.items() if k not in ("spec", "digest")})
+
+
+def test_a_run_carries_composition_distances_and_a_longer_run(spec, tmp_path, short_drawing):
+    everything = ("--composition", "--distances", "--draw", "256", "--extrapolate", "100")
+    grid = str(tmp_path / "grid.png")
+    result = invoke(spec, "--steps", "30", *everything, "--samples", grid, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    score = score_of(result)
+    assert score.composition.n == 256
+    assert [d.space for d in score.distances] == ["random-conv", "attributes"]
+    assert all(d.frechet > d.real_frechet and d.n == 256 for d in score.distances)
+    assert score.extrapolated.low <= score.extrapolated.value <= score.extrapolated.high
+    assert (score.extrapolated.at_steps, len(score.curve)) == (100, 7)
+    assert (tmp_path / "grid.png").stat().st_size > 500
+    assert "only 256 pictures" in result.stderr
+
+
+def test_the_table_tells_what_was_measured_from_what_is_expected_and_from_real(capsys):
+    run = Fidelity(steps=10, seconds=1.0, width=16, latent=24, batch=16, seed=0)
+    score = Score.of_losses(
+        [0.5, 0.4],
+        run,
+        composition=Composition(256, 0.1, 0.25, 0.5, None, 0.4, 0.5, {"two": 0.1}, 11.0, 0.7),
+        distances=(Distance("random-conv", "0f", 112, 256, 1.5, 0.25, 0.125, -0.0625),),
+        extrapolated=Extrapolated(0.2, 0.1, 0.3, 1000, 8),
+    )
+    show_score("small", "00", score, Format.table)
+    shown = capsys.readouterr().out
+    for words in (
+        "expected after 1,000 steps",
+        "≈ 0.2000 (80 %: 0.1000 … 0.3000), from 8 points",
+        "strict 0.10  loose 0.25",
+        "shapes 0.50  color 0.40  position 0.50",
+        "Fréchet in random-conv 0f, 256 pictures",
+        "1.500 (real against real 0.125)",
+        "0.2500 (real against real -0.0625)",
+    ):
+        assert words in shown
+    assert "FID" not in shown
+
+
+def test_what_was_not_asked_for_is_not_there(spec):
+    score = score_of(invoke(spec, "--steps", "2", "--format", "json"))
+    assert (score.composition, score.distances, score.extrapolated) == (None, (), None)
+    assert score.curve == ()
+
+
+def test_too_short_a_curve_costs_the_prediction_and_not_the_score(spec):
+    result = invoke(spec, "--steps", "3", "--extrapolate", "100", "--format", "json")
+    assert result.exit_code == 1
+    assert score_of(result).ok and score_of(result).extrapolated is None
+    assert "not extrapolated: 3 points of a curve are too few" in result.stderr
+
+
+def test_an_interruption_while_drawing_keeps_the_score(spec, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("proxies.samples.draw_samples", interrupt)
+    result = invoke(spec, "--steps", "2", "--composition", "--format", "json")
+    assert result.exit_code == 130
+    assert score_of(result).ok and score_of(result).composition is None
+    assert "the score is without pictures" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--composition", "--data", "digits"], "--composition draws shapes"),
+        (["--distances", "--images", "."], "--distances draws shapes"),
+        (["--distances", "--draw", "99"], "99 pictures are too few"),
+        (["--composition", "--draw", "0"], "--draw is 0; a positive number"),
+        (["--draw", "300"], "--draw is for --composition and --distances"),
+        (["--steps", "50", "--extrapolate", "50"], "--extrapolate is 50; it must be more"),
+    ],
+)
+def test_what_could_not_be_measured_is_refused_before_training(spec, args, message):
+    result = invoke(spec, *args)
+    assert result.exit_code == 2, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1 and message in lines[0]
