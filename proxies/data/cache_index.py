@@ -50,6 +50,11 @@ class Settings:
     shift_factor: float | list[float] = 0.0
 
     @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, side, side."""
+        return self.channels, self.side, self.side
+
+    @property
     def shards(self) -> int:
         """How many shards a finished cache has."""
         return -(-self.listed // self.shard)
@@ -71,6 +76,7 @@ class Index:
 
     settings: Settings
     shards: dict[int, Shard] = field(default_factory=dict)
+    unread: tuple[Skipped, ...] = ()  # files that should hold pictures and cannot be opened
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -81,7 +87,8 @@ class Index:
     @property
     def skipped(self) -> tuple[Skipped, ...]:
         """What was skipped, in order."""
-        return tuple(one for i in sorted(self.shards) for one in self.shards[i].skipped)
+        made = (one for i in sorted(self.shards) for one in self.shards[i].skipped)
+        return (*self.unread, *made)
 
     @property
     def finished(self) -> bool:
@@ -93,9 +100,10 @@ class Index:
         return {
             "format": FORMAT,
             "settings": dataclasses.asdict(self.settings),
-            "latent_shape": [self.settings.channels, self.settings.side, self.settings.side],
+            "latent_shape": self.settings.latent_shape,
             "count": self.count,
             "finished": self.finished,
+            "unread": [dataclasses.asdict(one) for one in self.unread],
             "shards": {str(i): dataclasses.asdict(self.shards[i]) for i in sorted(self.shards)},
             "provenance": self.provenance,
         }
@@ -131,6 +139,7 @@ def read_index(folder: Path) -> Index | None:
         return Index(
             Settings(**data["settings"]),
             {int(i): _shard(shard) for i, shard in data["shards"].items()},
+            tuple(Skipped(**one) for one in data["unread"]),
             data["provenance"],
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:

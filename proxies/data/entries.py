@@ -43,6 +43,10 @@ class Blob:
             file.seek(self.offset)
             return file.read(self.size)
 
+    def length(self) -> int:
+        """Return how many bytes there are, without reading them; raises `OSError`."""
+        return self.file.stat().st_size if self.size < 0 else self.size
+
 
 @dataclass(frozen=True)
 class Entry:

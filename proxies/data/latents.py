@@ -145,7 +145,7 @@ def _read_shard(folder: Path, shard: Shard, settings: Settings) -> tuple[Tensor,
                 f"and {repair}"
             )
         with safe_open(path, framework="pt") as file:
-            keys = json.loads((file.metadata() or {})["keys"])
+            keys = json.loads((file.metadata() or {})["pictures"])["keys"]
             latents, embeddings = file.get_tensor("latents"), file.get_tensor("embeddings")
     except FileNotFoundError:
         raise WalkbenchError(f"shard {str(path)!r} is missing; {repair}") from None

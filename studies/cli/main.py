@@ -15,7 +15,19 @@ import typer
 from typer.core import TyperGroup
 
 from search_space.errors import WalkbenchError
-from studies.cli import cost, dashboard, demo, export, latency, proxy, space, spec, study, walk
+from studies.cli import (
+    cost,
+    dashboard,
+    data,
+    demo,
+    export,
+    latency,
+    proxy,
+    space,
+    spec,
+    study,
+    walk,
+)
 from studies.cli.output import INTERRUPTED, err
 
 
@@ -55,7 +67,7 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-for _module in (demo, cost, walk, spec, space, proxy, study, latency, export, dashboard):
+for _module in (demo, cost, walk, spec, space, data, proxy, study, latency, export, dashboard):
     _module.register(app)
 
 
