@@ -10,7 +10,7 @@ One module per command; each is added to the group here.
 
 import typer
 
-from studies.cli import proxy_run
+from studies.cli import proxy_run, proxy_validate
 
 
 def register(app: typer.Typer) -> None:
@@ -22,4 +22,5 @@ def register(app: typer.Typer) -> None:
         """Score designs by short training."""
 
     proxy_run.register(group)
+    proxy_validate.register(group)
     app.add_typer(group, name="proxy")

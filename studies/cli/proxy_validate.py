@@ -6,12 +6,14 @@
 2
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from studies.cli.output import Format, FormatOption, err
+from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, percent
+from studies.cli.phases import Phases
 
 
 def validate(
@@ -32,7 +34,7 @@ def validate(
     device: Annotated[str, typer.Option(help="Whose latency makes the bands.")] = "iPhone 15 Pro",
     width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
     latent: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 24,
-    workers: Annotated[int, typer.Option(help="Processes, one CPU thread each.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes, one CPU thread each.", min=1)] = 1,
     report: Annotated[
         bool, typer.Option("--report", help="Train nothing, report what the folder holds.")
     ] = False,
@@ -44,8 +46,11 @@ def validate(
     The sample is drawn within latency bands and written down before anything is trained. A study
     that was stopped goes on when the same command is given again; --report reads what is there.
     """
+    from studies.figures.proxy_validation import write_validation
+    from studies.proxy_validation.baselines import kept_baselines
     from studies.proxy_validation.plan import keep_plan, load_plan, make_plan
-    from studies.proxy_validation.runs import train
+    from studies.proxy_validation.report import report as report_of
+    from studies.proxy_validation.runs import results_of, train
 
     if report:
         plan = load_plan(folder)
@@ -65,4 +70,61 @@ def validate(
             latent=latent,
         )
         keep_plan(plan, folder)
-        train(plan, folder, workers)
+    with Phases(err) as progress:
+        if not report:
+            train(plan, folder, workers, progress.phase("training steps"))
+        baselines = kept_baselines(plan, folder, progress.phase("baselines"))
+    found = report_of(plan, results_of(plan, folder), baselines)
+    if html is not None:
+        write_validation(found, html)
+        err.print(f"plots: {html}", soft_wrap=True)
+    _show(found, format)
+
+
+def _show(found: Mapping[str, Any], format: Format) -> None:
+    if format is Format.json:
+        emit(found, format)
+    elif format is Format.csv:
+        emit(found["rows"], format)
+    else:
+        summary = found["summary"]
+        emit(summary, format, [column for column in SUMMARY if column.key in summary])
+        if found["walk"] is not None:
+            title = f"design walk, {found['walk']['seeds']} seeds, {found['walk']['steps']} steps"
+            emit(found["walk"]["changes"], format, WALK, title)
+
+
+def _correlation(value: Any) -> str:
+    return decimals(3)(value)
+
+
+SUMMARY = [
+    Column("n_designs", "designs", count),
+    Column("seeds", "seeds finished for all", count),
+    Column("spearman", "Spearman, short against long", _correlation),
+    Column("spearman_low", "  95 % interval from", _correlation),
+    Column("spearman_high", "  to", _correlation),
+    Column("spearman_corrected", "  corrected for noise in the long runs", _correlation),
+    Column("spearman_better_half", "Spearman in the better half", _correlation),
+    Column("spearman_within_bands", "Spearman within latency bands", _correlation),
+    Column("kendall", "Kendall", _correlation),
+    Column("noise_ceiling", "noise ceiling (long against long)", _correlation),
+    Column("compute_ratio", "short steps over long steps", _correlation),
+    Column("best_baseline", "best baseline"),
+    Column("best_baseline_spearman", "  its Spearman", _correlation),
+    Column("gain_over_best_baseline_low", "gain over it, at least", _correlation),
+    Column("regret", "regret of the chosen one, share of range", _correlation),
+    Column("failed_runs", "failed runs", count),
+]
+WALK = [
+    Column("after", "step"),
+    Column("relative", "change in loss", percent, right=True),
+    Column("low", "from", percent, right=True),
+    Column("high", "to", percent, right=True),
+    Column("verdict", "verdict"),
+]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to ``group``."""
+    group.command()(validate)

@@ -103,9 +103,12 @@ def gaps(names: list[str], values: Values) -> list[Gap]:
 
 
 def paired(values: Values) -> Values:
-    """Return relative differences between neighbours, seed by seed, (designs - 1, seeds)."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(values[1:] / values[:-1] - 1)
+    """Return relative differences between neighbours, seed by seed, (designs - 1, seeds).
+
+    Not a number where one of the two failed.
+    """
+    known = np.where(np.isfinite(values), values, np.nan)  # over an infinity everything is 0
+    return np.asarray(known[1:] / known[:-1] - 1)
 
 
 def pooled(differences: Values) -> tuple[float, int]:

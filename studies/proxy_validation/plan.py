@@ -162,7 +162,9 @@ def keep_plan(plan: Plan, folder: Path) -> None:
     for field in dataclasses.fields(Plan):
         there, here = getattr(kept, field.name), getattr(plan, field.name)
         if there != here:
-            shown = "" if field.name in ("designs", "walk") else f": {there!r} there, {here!r} here"
+            if field.name in ("designs", "walk"):
+                there, here = (f"{len(designs)} designs" for designs in (there, here))
+            shown = f": {there!r} there, {here!r} here" if there != here else ""
             raise WalkbenchError(
                 f"{folder} holds another study, {field.name} differs{shown}; ask for the same one "
                 "to go on, or name another folder"

@@ -91,7 +91,7 @@ def train(
     context, number = get_context("spawn"), min(workers, max(1, len(waiting)))
     with _alone(folder), context.Pool(number, _start) as pool:
         for result in pool.imap_unordered(partial(_train_one, plan, folder), waiting):
-            _append(folder / RUNS, result)
+            append_result(folder / RUNS, result)
             _checkpoint(folder, result.run).unlink(missing_ok=True)
             done += result.run.steps
             if progress is not None:
@@ -147,7 +147,8 @@ def _checkpoint(folder: Path, run: Run) -> Path:
     return folder / CHECKPOINTS / f"{run.name}.safetensors"
 
 
-def _append(path: Path, result: Result) -> None:
+def append_result(path: Path, result: Result) -> None:
+    """Add a finished run to the file at ``path``, on disk before this returns."""
     line = json.dumps({**dataclasses.asdict(result.run), "score": result.score.to_dict()})
     with path.open("ab+") as file:
         if file.tell() and not _ends_a_line(file):

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from studies.cli.main import app
+from studies.proxy_validation.plan import keep_plan
+from studies.proxy_validation.runs import RUNS, append_result
+from tests.studies.proxy_validation.made_up import made_baselines, made_results, small_plan
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The folder of a study that is finished."""
+    folder = tmp_path_factory.mktemp("study")
+    plan = small_plan(designs=8, seeds=2, walk="M")
+    keep_plan(plan, folder)
+    for result in made_results(plan, 0.001, 0.001):
+        append_result(folder / RUNS, result)
+    (folder / "baselines.json").write_text(json.dumps(made_baselines(plan)))
+    return folder
+
+
+def run(*words: object):
+    return CliRunner().invoke(app, ["proxy", "validate", *map(str, words)])
+
+
+def test_the_report_is_json_with_summary_rows_and_walk(study):
+    done = run(study, "--report", "--format", "json")
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    assert found["summary"]["n_designs"] == len(found["rows"]) == 8
+    assert found["walk"]["changes"][0]["verdict"] in ("REAL", "INSIDE NOISE")
+
+
+def test_the_table_says_how_far_to_trust_it_and_csv_has_the_designs(study):
+    table = run(study, "--report").stdout
+    assert "noise ceiling" in table
+    assert "M/snapgen" in table
+    assert len(run(study, "--report", "--format", "csv").stdout.splitlines()) == 9
+
+
+def test_the_plots_are_a_page(study, tmp_path):
+    page = tmp_path / "plots.html"
+    assert run(study, "--report", "--html", page).exit_code == 0
+    text = page.read_text()
+    assert "noise ceiling" in text
+    assert "Change in loss at each step of the walk" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing-here", "--report"], "no validation study"),
+        (["x", "--short", 5, "--long", 20], "--long 50"),
+        (["x", "--space", "nope"], "unknown space 'nope'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(*words)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,67 @@
+import dataclasses
+from collections import Counter
+
+import pytest
+
+from search_space.errors import WalkbenchError
+from search_space.presets import all_named
+from studies.proxy_validation.plan import keep_plan, load_plan, make_plan
+from tests.studies.proxy_validation.made_up import small_plan
+
+
+def test_every_latency_band_gives_as_many_designs():
+    plan = make_plan("pocket", designs=10, strata=5, short=1, long=10)
+    assert set(Counter(design.stratum for design in plan.designs).values()) == {2}
+    slowest = {s: max(d.latency_ms for d in plan.designs if d.stratum == s) for s in range(5)}
+    fastest = {s: min(d.latency_ms for d in plan.designs if d.stratum == s) for s in range(5)}
+    assert all(slowest[s] <= fastest[s + 1] for s in range(4))
+
+
+def test_no_named_design_is_sampled_and_none_twice():
+    plan = make_plan("pocket", designs=20, short=1, long=10)
+    specs = [design.spec for design in plan.designs]
+    assert len(set(specs)) == 20
+    assert not set(specs) & set(all_named().values())
+
+
+def test_another_sample_seed_draws_other_designs():
+    one, other = (make_plan("pocket", designs=8, short=1, long=10, sample_seed=s) for s in (0, 1))
+    assert {d.spec for d in one.designs} != {d.spec for d in other.designs}
+
+
+def test_a_plan_survives_its_file(tmp_path):
+    plan = small_plan(designs=4, walk="M")
+    keep_plan(plan, tmp_path)
+    assert load_plan(tmp_path) == plan
+    keep_plan(plan, tmp_path)  # the same again is welcome
+
+
+@pytest.mark.parametrize("change", [{"long": 20}, {"seeds": 3}, {"designs": ()}, {"width": 16}])
+def test_another_plan_in_the_same_folder_is_refused_by_name(tmp_path, change):
+    plan = small_plan(designs=4)
+    keep_plan(plan, tmp_path)
+    with pytest.raises(WalkbenchError, match=f"{next(iter(change))} differs"):
+        keep_plan(dataclasses.replace(plan, **change), tmp_path)
+
+
+def test_a_damaged_plan_is_named(tmp_path):
+    (tmp_path / "plan.json").write_text('{"format": 1}')
+    with pytest.raises(WalkbenchError, match=r"plan\.json is not a plan"):
+        load_plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"short": 5, "long": 49}, "--long 50"),
+        ({"seeds": 1}, "seeds is 1"),
+        ({"designs": 3}, "designs is 3"),
+        ({"strata": 0}, "strata is 0"),
+        ({"short": 0}, "short is 0"),
+        ({"walk": "X"}, "families are M, F"),
+        ({"width": 1}, "twin of width 1"),
+    ],
+)
+def test_a_plan_that_validates_nothing_is_refused(options, message):
+    with pytest.raises(WalkbenchError, match=message):
+        make_plan("pocket", **{"designs": 4, "strata": 2, **options})

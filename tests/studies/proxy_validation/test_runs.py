@@ -1,0 +1,46 @@
+import pytest
+
+from search_space.errors import WalkbenchError
+from studies.proxy_validation.runs import RUNS, results_of, runs_of, train
+from tests.studies.proxy_validation.made_up import small_plan
+
+
+def test_a_run_that_is_done_is_not_trained_again_and_a_cut_line_is(tmp_path):
+    plan = small_plan(designs=4, seeds=2)
+    train(plan, tmp_path, workers=2)
+    path = tmp_path / RUNS
+    first = {result.run: result.score for result in results_of(plan, tmp_path)}
+    assert list(first) == runs_of(plan)
+    assert all(score.ok for score in first.values())
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]) + lines[-1][:40])  # a kill in the middle of the last line
+    assert len(results_of(plan, tmp_path)) == len(lines) - 1
+    heard = []
+    train(plan, tmp_path, progress=lambda *news: heard.append(news))
+    assert len(heard) == 2  # the state found, and the one run that was missing
+    again = {result.run: result.score for result in results_of(plan, tmp_path)}
+    assert {run: score.value for run, score in again.items()} == {
+        run: score.value for run, score in first.items()
+    }
+
+
+def test_short_and_long_runs_share_no_seed():
+    runs = runs_of(small_plan(designs=4))
+    seeds = {kind: {run.seed for run in runs if run.kind == kind} for kind in ("short", "long")}
+    assert not seeds["short"] & seeds["long"]
+
+
+def test_every_design_comes_before_the_next_seed():
+    runs = [run for run in runs_of(small_plan(designs=4, walk="M")) if run.kind != "short"]
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+
+
+def test_a_line_that_is_no_run_is_named(tmp_path):
+    (tmp_path / RUNS).write_text('{"label": "d00"}\n')
+    with pytest.raises(WalkbenchError, match=r"line 1 is not a run"):
+        results_of(small_plan(designs=4), tmp_path)
+
+
+def test_no_workers_are_refused(tmp_path):
+    with pytest.raises(WalkbenchError, match="workers is 0"):
+        train(small_plan(designs=4), tmp_path, workers=0)
