@@ -175,13 +175,17 @@ def jacov(learner: Learner, batch: Batch) -> float:
 
 
 def zico(gradients: list[dict[str, Tensor]]) -> float:
-    """Return Σ over weights with two or more dimensions of log Σ mean|g| / std|g|."""
+    """Return Σ over weights with two or more dimensions of log Σ mean|g| / std|g|.
+
+    The deviation is over n, as in the authors' code: with n − 1 every weight would add a constant,
+    and the score would count weights.
+    """
     total = 0.0
     for name, first in gradients[0].items():
         if first.ndim < 2:
             continue
         absolute = torch.stack([found[name] for found in gradients]).abs().double()
-        mean, std = absolute.mean(dim=0), absolute.std(dim=0)
+        mean, std = absolute.mean(dim=0), absolute.std(dim=0, correction=0)
         ratio = (mean[std > 0] / std[std > 0]).sum()
         total += ratio.log().item() if ratio > 0 else 0.0
     return total

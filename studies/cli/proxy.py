@@ -10,7 +10,7 @@ One module per command; each is added to the group here.
 
 import typer
 
-from studies.cli import proxy_run, proxy_validate
+from studies.cli import proxy_run, proxy_validate, proxy_zero_cost
 
 
 def register(app: typer.Typer) -> None:
@@ -23,4 +23,5 @@ def register(app: typer.Typer) -> None:
 
     proxy_run.register(group)
     proxy_validate.register(group)
+    proxy_zero_cost.register(group)
     app.add_typer(group, name="proxy")
