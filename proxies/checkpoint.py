@@ -90,7 +90,7 @@ def _identity(trainer: Trainer) -> dict[str, Any]:
         "latent": trainer.latent,
         "seed": trainer.seed,
         "data": trainer.data.name if trainer.data else "",
-        "pictures": len(trainer.images),
+        "pictures": len(trainer.data) if trainer.data else 0,
         "precision": trainer.precision,
         "compiled": trainer.compiled,
         **dataclasses.asdict(trainer.recipe),

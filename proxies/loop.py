@@ -24,7 +24,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from proxies.data.dataset import Captioned, shapes, to_float
+from proxies.data.dataset import shapes
+from proxies.data.training_data import TrainingData
 from proxies.ema import PowerEMA
 from proxies.flat import FlatParameters
 from proxies.flow_matching import stratified_times
@@ -61,8 +62,8 @@ class Trainer:
     latent: int = 24
     seed: int = 0
     recipe: Recipe = field(default_factory=Recipe)
-    data: Captioned | None = None
-    validation_data: Captioned | None = None
+    data: TrainingData | None = None
+    validation_data: TrainingData | None = None
     device: str = "cpu"
     precision: str = "auto"
     compiled: bool = False
@@ -76,18 +77,21 @@ class Trainer:
         self.data = self.data or shapes("train", recipe.train_images, self.latent)
         if self.data.size != self.latent:
             raise WalkbenchError(
-                f"pictures are {self.data.size} pixels wide, the twin {self.latent}; load them "
-                f"at size {self.latent}"
+                f"data {self.data.name!r} is {self.data.size} wide and the twin {self.latent}; use "
+                f"a latent of {self.data.size}, or load the data at another size"
             )
         if (self.data.name != "shapes") != (self.validation_data is not None):
             raise WalkbenchError(f"data {self.data.name!r} needs validation data of its own")
         self.validation = validation_set(
             self.latent, recipe.validation_images, self.validation_data
         )
-        small = twin(self.spec, self.width, self.latent, tokens=self.data.tokens.shape[1])
-        self.learner = make_learner(small, self.data.vocabulary, self.data.moments, self.seed).to(
-            self.device
-        )
+        self.learner = make_learner(
+            self._twin(self.width),
+            self.data.vocabulary,
+            self.data.moments,
+            self.seed,
+            text_width=self.data.text_width,
+        ).to(self.device)
         self.start_loss = self.validation.loss_of_guess(self.data.moments)
         self.params = sum(parameter.numel() for parameter in self.learner.unet.parameters())
         self.flat = FlatParameters(self.learner, self._multipliers().__getitem__)
@@ -100,9 +104,6 @@ class Trainer:
         )
         self.ema = PowerEMA(list(self.flat.weights), recipe.ema_sigma)
         self.generator = stream(self.seed, "batches")
-        self.tokens = torch.from_numpy(self.data.tokens)
-        self.labels = torch.from_numpy(self.data.labels)
-        self.images = torch.from_numpy(self.data.images)
         forward = compiled(self.learner) if self.compiled else self.learner
         self.gradient = Gradient(
             forward, self.flat, self.hardware, recipe.batch, accumulate=self.accumulate
@@ -111,14 +112,20 @@ class Trainer:
         self.loss, self.loss_sum, self.failed = math.nan, 0.0, ""
         self.curve: list[tuple[int, float, float]] = []
 
+    def _twin(self, width: int) -> UNetSpec:
+        """Return the twin that reads this data's pictures or latents, and captions as long."""
+        assert self.data is not None
+        channels, tokens = self.data.channels, self.data.text_tokens
+        return twin(self.spec, width, self.latent, channels=channels, tokens=tokens)
+
     def _multipliers(self) -> dict[str, float]:
         """Return the learning-rate multiplier of every parameter by name."""
         assert self.data is not None
         if not self.recipe.by_width or self.width == BASE_WIDTH:
             return dict.fromkeys((name for name, _ in self.learner.named_parameters()), 1.0)
-        base = twin(self.spec, BASE_WIDTH, self.latent, tokens=self.data.tokens.shape[1])
+        base, data = self._twin(BASE_WIDTH), self.data
         with torch.device("meta"):
-            shapes_of_base = Learner(base, self.data.vocabulary, self.data.moments)
+            shapes_of_base = Learner(base, data.vocabulary, data.moments, data.text_width)
         return width_multipliers(self.learner, shapes_of_base)
 
     def train(self, budget: Budget, each_step: Callable[[], None] | None = None) -> None:
@@ -155,12 +162,13 @@ class Trainer:
     def _draw(self) -> Draw:
         """Draw the next step's samples; all numbers come from the CPU, alike on every device."""
         size, generator, put = self.recipe.batch, self.generator, self.hardware.put
-        rows = torch.randint(len(self.images), (size,), generator=generator)
-        x0 = to_float(self.images[rows])  # (B, 3, S, S)
+        assert self.data is not None
+        rows = torch.randint(len(self.data), (size,), generator=generator)
+        x0, text, labels = self.data.batch(rows)  # (B, C, S, S), (B, T) or (B, T, W), (B,)
         noise = torch.randn(x0.shape, generator=generator)
         noise = noise.contiguous(memory_format=torch.channels_last)
         t = stratified_times(size, generator)  # (B,)
-        return Draw(put(x0), put(noise), put(t), put(self.tokens[rows]), put(self.labels[rows]))
+        return Draw(put(x0), put(noise), put(t), put(text), put(labels))
 
     @contextmanager
     def averaged(self) -> Iterator[Learner]:

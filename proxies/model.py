@@ -5,12 +5,12 @@ through a trainable table: one vector per word plus one per place (without the p
 and a blue square" and its opposite would be the same bag of words), as wide as the context that the
 twin is given. The pooled condition is a projection of their mean, the size numbers are the side of
 the picture, a class label is passed on. So every condition of the spec keeps its module and gets a
-gradient.
+gradient. Where the data has embeddings of a text encoder, a trainable projection to the context's
+width takes the place of the table.
 
 The network reads normalised values and predicts what the best linear guess of the velocity leaves
 over (:class:`proxies.flow_matching.Moments`).
 
->>> import torch
 >>> from proxies.flow_matching import Moments
 >>> from proxies.twin import twin
 >>> from search_space.presets import named_spec
@@ -20,6 +20,7 @@ over (:class:`proxies.flow_matching.Moments`).
 torch.Size([2, 3, 24, 24])
 """
 
+import torch
 from torch import Tensor, nn
 
 from proxies.flow_matching import TIME_SCALE, Moments
@@ -31,29 +32,33 @@ READOUT = "unet.output.conv_out.conv"
 
 
 class Learner(nn.Module):
-    """Predicts the velocity of noisy pictures from their captions."""
+    """Predicts the velocity of noisy pictures from their captions.
 
-    def __init__(self, spec: UNetSpec, vocabulary: int, moments: Moments):
+    ``text_width`` is the width of given embeddings, 0 where captions are word numbers.
+    """
+
+    def __init__(self, spec: UNetSpec, vocabulary: int, moments: Moments, text_width: int = 0):
         super().__init__()
         self.spec, self.moments = spec, moments
         width, pooled = spec.context.given_width, spec.conditions.pooled_width
-        self.words = nn.Embedding(vocabulary, width)
+        self.words = nn.Linear(text_width, width) if text_width else nn.Embedding(vocabulary, width)
         self.places = nn.Embedding(spec.context.tokens, width)
         self.pool = nn.Linear(width, pooled) if pooled else None
         self.unet = UNet(spec)
 
-    def forward(
-        self, x_t: Tensor, t: Tensor, tokens: Tensor, labels: Tensor | None = None
-    ) -> Tensor:
-        """Noisy pictures (B, C, H, W), times (B,) in [0, 1], word numbers (B, T) to velocities."""
-        context = self.words(tokens) + self.places.weight  # (B, T, width)
+    def forward(self, x_t: Tensor, t: Tensor, text: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Noisy pictures (B, C, H, W), times (B,) in [0, 1], captions to velocities.
+
+        ``text`` is (B, T) word numbers, or (B, T, W) embeddings.
+        """
+        context = self.words(text) + self.places.weight  # (B, T, width)
         conditions: dict[str, Tensor] = {}
         if self.pool is not None:
             conditions["pooled"] = self.pool(context.mean(dim=1))
         if ids := self.spec.conditions.size_ids:
             conditions["size_ids"] = x_t.new_full((x_t.shape[0], ids), x_t.shape[-1])
         if count := self.spec.conditions.classes:
-            given = tokens.new_zeros(len(tokens)) if labels is None else labels
+            given = torch.zeros_like(t, dtype=torch.long) if labels is None else labels
             conditions["classes"] = given % count
         normal = self.moments.normalised(x_t, t)
         rest: Tensor = self.unet(normal, t * TIME_SCALE, context, **conditions)
@@ -67,13 +72,14 @@ def make_learner(
     seed: int,
     *,
     zero_readout: bool = True,
+    text_width: int = 0,
 ) -> Learner:
     """Return a learner with weights from ``seed``, one stream per parameter name.
 
     With ``zero_readout`` the last convolution starts at zero, so that every candidate starts from
     the same loss, that of the linear guess.
     """
-    learner = initialise(Learner(spec, vocabulary, moments), seed)
+    learner = initialise(Learner(spec, vocabulary, moments, text_width), seed)
     if zero_readout:
         nn.init.zeros_(learner.get_parameter(f"{READOUT}.weight"))
     return learner

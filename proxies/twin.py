@@ -16,8 +16,8 @@ Rules, each named in the error when it cannot be kept:
   every width that is normalised.
 - ``time``, ``context``, ``pooled``, ``size``: widths shrink by the same factor; the context has as
   many tokens as a caption of the data. ``classes``: at most as many as the data has.
-- ``latent``: set as asked; every stage must halve it evenly. Input and output have 3 channels,
-  since twins train on pixels.
+- ``latent``: set as asked; every stage must halve it evenly. Input and output have as many channels
+  as the data: 3 for pixels, those of the VAE for cached latents.
 - Everything else is kept: sites, depths, attention places, conv kinds, expansions, feed-forward
   ratios, samplers, mid, QK norm, rotary positions, biases, activation.
 

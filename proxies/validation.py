@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from proxies.data.dataset import Captioned, shapes, to_float
+from proxies.data.dataset import shapes
+from proxies.data.training_data import TrainingData
 from proxies.flow_matching import Moments, interpolate, quantiles, sample_losses, velocity
 from proxies.memory import largest_that_fits
 from search_space.errors import WalkbenchError
@@ -33,10 +34,10 @@ BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class ValidationSet:
-    """Pictures (N, 3, S, S), word numbers (N, T), labels (N,), noise (N, 3, S, S), times (N,)."""
+    """Pictures or latents (N, C, S, S), text (N, T) or (N, T, W), labels, noise, times (N,)."""
 
     pictures: Tensor
-    tokens: Tensor
+    text: Tensor
     labels: Tensor
     noise: Tensor
     times: Tensor
@@ -51,25 +52,24 @@ class ValidationSet:
         return sample_losses(guess, velocity(self.pictures, self.noise)).mean().item()
 
 
-def validation_set(size: int, count: int = 256, data: Captioned | None = None) -> ValidationSet:
-    """Return ``count`` validation samples at ``size`` pixels, of ``data`` or of the shapes."""
+def validation_set(size: int, count: int = 256, data: TrainingData | None = None) -> ValidationSet:
+    """Return ``count`` validation samples at ``size`` pixels, of ``data`` or of the shapes.
+
+    More samples than that are thinned evenly: data in the order of its names may show one thing
+    after the other.
+    """
     data = shapes("validation", count, size) if data is None else data
-    pictures = to_float(data.images[:count])
-    generator = torch.Generator().manual_seed(NOISE_SEED)
-    return ValidationSet(
-        pictures,
-        torch.from_numpy(data.tokens[:count]),
-        torch.from_numpy(data.labels[:count]),
-        torch.randn(pictures.shape, generator=generator),
-        quantiles(len(pictures)),
-    )
+    used = min(count, len(data))
+    x0, text, labels = data.batch(torch.arange(used) * len(data) // used)
+    noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(NOISE_SEED))
+    return ValidationSet(x0, text, labels, noise, quantiles(used))
 
 
 @torch.no_grad()
 def validation_losses(
     model: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor], validation: ValidationSet
 ) -> list[float]:
-    """Return the loss of each sample; ``model(x_t, t, tokens, labels)`` predicts velocities.
+    """Return the loss of each sample; ``model(x_t, t, text, labels)`` predicts velocities.
 
     A module is switched to evaluation for the while; its mode and the random state are restored.
     Where memory is short, fewer samples pass at once; raises :class:`WalkbenchError` when not even
@@ -100,9 +100,9 @@ def _losses(
             tensor[window].to(device)
             for tensor in (validation.pictures, validation.noise, validation.times)
         )
-        tokens, labels = validation.tokens[window], validation.labels[window]
+        text, labels = validation.text[window], validation.labels[window]
         x_t = interpolate(x0, noise, t).contiguous(memory_format=torch.channels_last)
-        predicted = model(x_t, t, tokens.to(device), labels.to(device))
+        predicted = model(x_t, t, text.to(device), labels.to(device))
         losses += sample_losses(predicted, velocity(x0, noise)).tolist()
     return losses
 

@@ -3,7 +3,6 @@ import dataclasses
 import pytest
 import torch
 
-from proxies.data.dataset import to_float
 from proxies.trainer import Budget, Trainer
 from tests.proxies.small import RECIPE, small_spec
 
@@ -29,8 +28,8 @@ def outputs(trainer):
         )
         for name in WATCHED
     ]
-    x = to_float(trainer.images[:8])
-    trainer.learner(x, torch.full((8,), 0.5), trainer.tokens[:8], trainer.labels[:8])
+    x, text, labels = trainer.data.batch(torch.arange(8))
+    trainer.learner(x, torch.full((8,), 0.5), text, labels)
     for hook in hooks:
         hook.remove()
     return found

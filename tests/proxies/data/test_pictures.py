@@ -172,7 +172,7 @@ def test_a_twin_trains_on_a_tar(tmp_path):
 def test_pictures_of_another_size_than_the_twin_are_named(tmp_path):
     fill(tmp_path, 60)
     parts = captioned_pictures(tmp_path, 32)
-    with pytest.raises(WalkbenchError, match="32 pixels wide, the twin 24"):
+    with pytest.raises(WalkbenchError, match="is 32 wide and the twin 24; use a latent of 32"):
         Trainer(small_spec(), data=parts.train, validation_data=parts.validation)
 
 
