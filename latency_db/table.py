@@ -2,7 +2,8 @@
 
 Reading merges the passes and runs of one or more files. Two runs that disagree by more than 15 %
 on a block, under the same conditions, contradict each other: that is an error, or, when asked, an
-entry whose interval holds both.
+entry whose interval holds both. What the machine's pace did between the passes of a run is taken
+out first (:mod:`latency_db.table_drift`), unless the caller wants the times as they were taken.
 
 A table is a latency source: ``table.predict(spec)`` adds up its entries
 (:mod:`latency_db.lookup`). When it holds whole networks too, their times correct the sum
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from latency_db.latency import Latency
+from latency_db.table_drift import Steady, steady
 from latency_db.table_file import read_rows, table_path
 from latency_db.table_row import Conditions, Row
 from latency_db.table_samples import MAD_TO_DEVIATION, MEDIAN_OVER_MEAN, NORMAL_QUANTILE
@@ -81,6 +83,7 @@ class Table:
     entries: Mapping[Block, Entry]
     networks: tuple[NetworkEntry, ...]
     contradictions: tuple[Contradiction, ...] = ()
+    drift: float = 0.0  # standard deviation of the pace that was taken out, 0.1 for 10 %
     # Sums over plan segments by policy; lookup.py fills it, candidates share most segments.
     segments: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -90,17 +93,19 @@ class Table:
         *names_or_paths: str | Path,
         where: Mapping[str, str] | None = None,
         contradictions: Literal["refuse", "widen"] = "refuse",
+        drift: Literal["remove", "keep"] = "remove",
     ) -> Self:
         """Read and merge tables by shipped name or path.
 
         ``where`` picks one set of conditions when the files hold several, such as
-        ``{"precision": "fp16"}``. Raises :class:`WalkbenchError` for damaged rows, for several sets
-        of conditions left, and for contradictions unless they may widen the interval.
+        ``{"precision": "fp16"}``; ``drift`` "keep" merges times as they were taken. Raises
+        :class:`WalkbenchError` for damaged rows, for several sets of conditions left, and for
+        contradictions unless they may widen the interval.
         """
         paths = [table_path(name) for name in names_or_paths]
         rows = [row for path in paths for row in read_rows(path)]
         name = "+".join(path.stem for path in paths)
-        return cls.of(rows, name, where=where, contradictions=contradictions)
+        return cls.of(rows, name, where=where, contradictions=contradictions, drift=drift)
 
     @classmethod
     def of(
@@ -110,12 +115,14 @@ class Table:
         *,
         where: Mapping[str, str] | None = None,
         contradictions: Literal["refuse", "widen"] = "refuse",
+        drift: Literal["remove", "keep"] = "remove",
     ) -> Self:
-        """Merge rows that are already read; raises as :meth:`load` does."""
-        kept = [row for row in rows if _fits(row.conditions, where or {})]
+        """Merge rows that are already read, a run's in order; raises as :meth:`load` does."""
+        kept = [row for row in rows if not where or _fits(row.conditions, where)]
         conditions = _the_conditions(kept, name)
+        even = steady(kept) if drift == "remove" else Steady(tuple(kept), 0.0)
         by_key: dict[str, list[Row]] = defaultdict(list)
-        for row in kept:
+        for row in even.rows:
             by_key[row.key].append(row)
         found = tuple(c for c in map(_contradiction, by_key.values()) if c is not None)
         if found and contradictions == "refuse":
@@ -131,7 +138,7 @@ class Table:
                 networks.append(NetworkEntry(spec, *_pool(group)))
             else:
                 entries[parse_key(key)] = _entry(group)
-        return cls(name, conditions, entries, tuple(networks), found)
+        return cls(name, conditions, entries, tuple(networks), found, even.drift)
 
     @property
     def device(self) -> str:

@@ -22,6 +22,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -236,10 +237,14 @@ def _read(text: Mapping[str, str], where: str) -> Row:
     row = Row(conditions=Conditions(**conditions), **values)
     if not row.is_network:
         try:
-            parse_key(row.key)
+            _known(row.key)
         except WalkbenchError as error:
             raise WalkbenchError(f"{where}: {error}") from None
     return row
+
+
+# A table repeats its keys once per pass, and reading a key costs more than reading its row.
+_known = lru_cache(maxsize=4096)(parse_key)
 
 
 def _value(kind: Any, raw: str) -> Any:
