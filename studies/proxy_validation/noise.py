@@ -16,7 +16,7 @@ designs is taken seed by seed.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,31 +84,33 @@ class Gap:
         return self.low > 0 or self.high < 0
 
 
-def gaps(names: list[str], values: Values) -> list[Gap]:
-    """Return the gap of every design to the one before it; ``values`` are losses, (designs, seeds).
+def gaps(pairs: Sequence[tuple[str, str]], losses: Mapping[str, Values]) -> list[Gap]:
+    """Return the gap of every (before, after) in ``pairs``; ``losses`` are by name, (seeds,).
 
     Pairs with a failed run are left out.
     """
-    relative = paired(values)
+    relative = paired(pairs, losses)
     usable = np.asarray(np.isfinite(relative).all(axis=1))
-    if not usable.any() or values.shape[1] < 2:
+    seeds = relative.shape[1]
+    if not usable.any() or seeds < 2:
         return []
     deviation, degrees = pooled(relative[usable])
-    reach = t.ppf((1 + CONFIDENCE) / 2, degrees) * deviation / math.sqrt(values.shape[1])
+    reach = t.ppf((1 + CONFIDENCE) / 2, degrees) * deviation / math.sqrt(seeds)
     return [
-        Gap(names[i], names[i + 1], float(mean), float(mean - reach), float(mean + reach))
+        Gap(*pairs[i], float(mean), float(mean - reach), float(mean + reach))
         for i, mean in enumerate(relative.mean(axis=1))
         if usable[i]
     ]
 
 
-def paired(values: Values) -> Values:
-    """Return relative differences between neighbours, seed by seed, (designs - 1, seeds).
+def paired(pairs: Sequence[tuple[str, str]], losses: Mapping[str, Values]) -> Values:
+    """Return relative differences of pairs, seed by seed, (pairs, seeds).
 
     Not a number where one of the two failed.
     """
-    known = np.where(np.isfinite(values), values, np.nan)  # over an infinity everything is 0
-    return np.asarray(known[1:] / known[:-1] - 1)
+    before, after = (np.array([losses[pair[side]] for pair in pairs]) for side in (0, 1))
+    known = np.isfinite(before) & np.isfinite(after)  # over an infinity everything is 0
+    return np.where(known, after / np.where(known, before, 1.0) - 1, np.nan)
 
 
 def pooled(differences: Values) -> tuple[float, int]:

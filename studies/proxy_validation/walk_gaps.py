@@ -10,7 +10,7 @@ True
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from proxies.score import Score
 from studies.proxy_validation.noise import gaps, paired, pooled, seeds_to_resolve
 from studies.proxy_validation.plan import Plan
 from studies.proxy_validation.ranking import Values
+from studies.walk import published_walk
 
 REAL, NOISE = "REAL", "INSIDE NOISE"
 SHARE = 0.01  # the difference in loss that decided the paper's design: 0.506 / 0.509 / 0.513
@@ -33,40 +34,52 @@ def walk_report(plan: Plan, scores: Mapping[tuple[str, str, int], Score]) -> dic
     seeds = [s for s in range(plan.seeds) if all((x, "walk", s) in scores for x in labels)]
     if not labels or len(seeds) < 2:
         return None
-    by_seed = [[scores[label, "walk", s] for s in seeds] for label in labels]
-    values = np.array([[score.value for score in row] for row in by_seed])  # (walk, seeds)
+    runs = {label: [scores[label, "walk", s] for s in seeds] for label in labels}
+    losses = {label: np.array([score.value for score in row]) for label, row in runs.items()}
+    pairs = _pairs(labels)
     found = [
         {**dataclasses.asdict(gap), "verdict": REAL if gap.real else NOISE}
-        for gap in gaps(labels, values)
+        for gap in gaps(pairs, losses)
     ]
     return {
         "seeds": len(seeds),
         "steps": plan.walk_steps,
-        "loss": {
-            label: {"mean": float(row.mean()), "by_seed": row.tolist()}
-            if np.isfinite(row).all()
-            else None
-            for label, row in zip(labels, values, strict=True)
+        "width": plan.width,
+        "latent": plan.latent,
+        "loss_by_seed": {
+            label: [float(v) if np.isfinite(v) else None for v in row]
+            for label, row in losses.items()
         },
         "changes": found,
         "one_percent": [
-            {"steps": steps, **_needed(at)} for steps, at in _states(plan, by_seed, values)
+            {"steps": steps, **_needed(pairs, at)} for steps, at in _states(plan, runs, losses)
         ],
     }
 
 
-def _states(plan: Plan, by_seed: list[list[Score]], values: Values) -> list[tuple[int, Values]]:
-    """Return the losses at every validation on the way, and at the end."""
-    found = []
-    for i in range(min(len(score.curve) for row in by_seed for score in row)):
-        at = np.array([[score.curve[i][2] for score in row] for row in by_seed])
-        found.append((by_seed[0][0].curve[i][0], at))
-    return [*found, (plan.walk_steps, values)]
+def _pairs(labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Return every step with the one that the paper compares it to."""
+    published, family = published_walk(), labels[0].partition("/")[0]
+    against = {label: published[label.partition("/")[2]].get("against") for label in labels}
+    return [(f"{family}/{before}", label) for label, before in against.items() if before]
 
 
-def _needed(values: Values) -> dict[str, float | int | None]:
+def _states(
+    plan: Plan, runs: Mapping[str, Sequence[Score]], losses: Mapping[str, Values]
+) -> list[tuple[int, Mapping[str, Values]]]:
+    """Return the losses by label at every validation on the way, and at the end."""
+    found: list[tuple[int, Mapping[str, Values]]] = []
+    for i in range(min(len(score.curve) for row in runs.values() for score in row)):
+        at = {label: np.array([score.curve[i][2] for score in row]) for label, row in runs.items()}
+        found.append((next(iter(runs.values()))[0].curve[i][0], at))
+    return [*found, (plan.walk_steps, losses)]
+
+
+def _needed(
+    pairs: Sequence[tuple[str, str]], losses: Mapping[str, Values]
+) -> dict[str, float | int | None]:
     """Return the deviation of a relative difference between neighbours, and seeds for 1 %."""
-    differences = paired(values)
+    differences = paired(pairs, losses)
     usable = np.isfinite(differences).all(axis=1)
     if not usable.any():
         return {"deviation": None, "seeds": None}

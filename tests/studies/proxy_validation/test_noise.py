@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,12 @@ from studies.proxy_validation.noise import (
 def losses(designs: int, seeds: int, noise: float, seed: int = 0) -> np.ndarray:
     draw = np.random.default_rng(seed)
     return draw.standard_normal((designs, 1)) + noise * draw.standard_normal((designs, seeds))
+
+
+def named(values: np.ndarray) -> tuple[list[tuple[str, str]], dict[str, np.ndarray]]:
+    """Pairs of neighbours and losses by name, for designs called by their place."""
+    names = [str(i) for i in range(len(values))]
+    return list(itertools.pairwise(names)), dict(zip(names, values, strict=True))
 
 
 @pytest.mark.parametrize(("seeds", "number"), [(2, 1), (3, 3), (4, 3), (6, 10)])
@@ -47,7 +55,7 @@ def test_noise_that_all_designs_share_with_a_seed_cancels():
     draw = np.random.default_rng(0)
     shared = 1 + 0.2 * draw.random((1, 5))  # the luck of a seed scales every loss
     levels = np.array([[1.0], [0.9], [0.9], [0.89]])
-    found = gaps(["a", "b", "c", "d"], levels * shared)
+    found = gaps(*named(levels * shared))
     assert [round(g.relative, 3) for g in found] == [-0.1, 0.0, -0.011]
     assert found[0].real
 
@@ -56,7 +64,7 @@ def test_nineteen_of_twenty_gaps_of_equal_designs_are_inside_noise():
     wrong = total = 0
     for i in range(40):
         noisy = 1 + 0.01 * np.random.default_rng(i).standard_normal((10, 3))
-        found = gaps([str(k) for k in range(10)], noisy)
+        found = gaps(*named(noisy))
         wrong += sum(g.real for g in found)
         total += len(found)
     assert wrong / total < 0.09
@@ -64,7 +72,7 @@ def test_nineteen_of_twenty_gaps_of_equal_designs_are_inside_noise():
 
 def test_a_pair_with_a_failed_run_has_no_verdict():
     values = np.array([[1.0, 1.1], [np.inf, 1.0], [0.9, 1.0], [0.8, 0.9]])
-    assert [g.after for g in gaps(["a", "b", "c", "d"], values)] == ["d"]
+    assert [g.after for g in gaps(*named(values))] == ["3"]
 
 
 def test_seeds_to_resolve_a_difference_do_so_four_times_in_five():
@@ -77,6 +85,6 @@ def test_seeds_to_resolve_a_difference_do_so_four_times_in_five():
 
 def test_the_pooled_deviation_is_that_of_the_seeds():
     values = 1 + 0.01 * np.random.default_rng(1).standard_normal((400, 4))
-    deviation, degrees = pooled(paired(values))
+    deviation, degrees = pooled(paired(*named(values)))
     assert deviation == pytest.approx(0.01 * np.sqrt(2), rel=0.1)
     assert degrees == 399 * 3
