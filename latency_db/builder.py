@@ -1,9 +1,12 @@
 """`measure(...)`: time blocks and whole networks on a backend, into a table that survives a kill.
 
 The clock of a machine drifts: other programs run, it gets warm. So a measurement makes several
-passes over all subjects, and within a visit the small and the large chain take turns, round by
-round. Each visit ends in one row on disk. A run that is killed and resumed repeats at most the
-visit it was on; whole networks stand among the blocks they are made of, minutes apart at most.
+passes over all subjects, each in another order, and within a visit the small and the large chain
+take turns, round by round. Neighbours that change from pass to pass are what lets a table tell the
+machine's pace from a block's own time (:mod:`latency_db.table_drift`).
+
+Each visit ends in one row on disk. A run that is killed and resumed repeats at most the visit it
+was on; whole networks stand among the blocks they are made of.
 
 >>> import tempfile
 >>> from latency_db.backends.torch import TorchBackend
@@ -17,6 +20,7 @@ visit it was on; whole networks stand among the blocks they are made of, minutes
 """
 
 import math
+import random
 import time
 import uuid
 from collections import OrderedDict
@@ -94,7 +98,7 @@ def measure(
     run = before[-1].run if before else uuid.uuid4().hex[:8]
     done = {(row.key, row.pass_number) for row in before if row.run == run}
     outcome = Outcome()
-    visits = [(n, subject) for n in range(effort.passes) for subject in subjects]
+    visits = [(n, subject) for n in range(effort.passes) for subject in _order(subjects, n)]
     with TableWriter(path) as writer, _Graphs.open(backend, keep_graphs) as graphs:
         for i, (number, subject) in enumerate(visits):
             key = key_of(subject)
@@ -117,6 +121,14 @@ def measure(
     if progress is not None:
         progress(len(visits), len(visits), "")
     return outcome
+
+
+def _order(subjects: Sequence[Subject], number: int) -> list[Subject]:
+    """Return the subjects as listed for the first pass, shuffled anew for each later one."""
+    order = list(subjects)
+    if number:
+        random.Random(number).shuffle(order)  # by number: a resumed pass goes on in its order
+    return order
 
 
 def _visit(

@@ -10,6 +10,8 @@ passes can tell the two apart. Each visit's time is its subject's own times the 
 to *other* blocks leave over, so that no visit corrects itself. The pace is shrunk by how well it
 predicts blocks: where visits share nothing, nothing is corrected. It is centred on zero, so that a
 run keeps its typical speed. With one pass there is nothing to compare, and rows stay as they are.
+What recurs at the same place of every pass cannot be told from the blocks that stand there, which
+is why a measurement changes the order of its passes.
 
 Whole networks are never asked: they are corrected by the blocks around them, and remain unseen
 evidence for what sums of blocks are worth.

@@ -142,11 +142,15 @@ def test_a_table_of_known_times_has_those_slopes(tmp_path):
     assert table.floor_ms == pytest.approx(0.5)
 
 
-def test_passes_visit_every_block_before_any_is_visited_again(tmp_path):
-    measure(BLOCKS[:3], Clock(), tmp_path / "t.csv", Effort(passes=2, rounds=1))
-    visits = [(r.pass_number, r.key.split()[0]) for r in read_rows(tmp_path / "t.csv")]
-    kinds = [b.kind for b in BLOCKS[:3]]
-    assert visits == [(0, k) for k in kinds] + [(1, k) for k in kinds]
+def test_passes_visit_every_block_once_each_in_an_order_of_its_own(tmp_path):
+    measure(BLOCKS[:6], Clock(), tmp_path / "t.csv", Effort(passes=3, rounds=1))
+    passes = [[], [], []]
+    for row in read_rows(tmp_path / "t.csv"):
+        assert not any(passes[row.pass_number + 1 :])
+        passes[row.pass_number].append(row.key)
+    assert passes[0] == [block.key for block in BLOCKS[:6]]  # the order that pays soonest
+    assert set(passes[0]) == set(passes[1]) == set(passes[2])
+    assert passes[0] != passes[1] != passes[2] != passes[0]
 
 
 def test_a_block_that_cannot_run_is_named_and_the_others_are_measured(tmp_path):

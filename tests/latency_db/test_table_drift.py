@@ -20,11 +20,12 @@ PASSES = 5
 
 
 def run_of(pace, noise=0.01, passes=PASSES, seed=0, run="a", network_ms=None):
-    """Visits to every block in every pass; ``pace(t)`` slows the machine, t from 0 to 1."""
+    """Visits in passes of different order; ``pace(t)`` slows the machine, t from 0 to 1."""
     random = np.random.default_rng(seed)
     rows, total = [], passes * len(BLOCKS)
     for number in range(passes):
-        for i, (block, own) in enumerate(zip(BLOCKS, OWN, strict=True)):
+        for i, which in enumerate(random.permutation(len(BLOCKS))):
+            block, own = BLOCKS[which], OWN[which]
             slow = pace((number * len(BLOCKS) + i) / total) * np.exp(noise * random.normal())
             times = {1: [slow * (own + 0.05)] * 3, 4: [slow * (4 * own + 0.05)] * 3}
             rows.append(Row.of(block.key, CPU, times, run=run, pass_number=number))
@@ -44,9 +45,9 @@ def run_of(pace, noise=0.01, passes=PASSES, seed=0, run="a", network_ms=None):
 
 
 def errors(table):
-    return np.array(
-        [abs(table.entries[b].ms / own - 1) for b, own in zip(BLOCKS, OWN, strict=True)]
-    )
+    """Relative errors at the run's typical pace, which nobody can tell from the blocks' own."""
+    ratio = np.array([table.entries[b].ms / own for b, own in zip(BLOCKS, OWN, strict=True)])
+    return np.abs(ratio / np.median(ratio) - 1)
 
 
 def waves(t):
@@ -55,12 +56,11 @@ def waves(t):
 
 def test_a_known_drift_is_recovered_and_taken_out():
     rows = run_of(waves)
-    found = pace_of(rows)
     true = np.log([waves(i / len(rows)) for i in range(len(rows))])
-    assert np.corrcoef(found, true)[0, 1] > 0.9
+    assert np.corrcoef(pace_of(rows), true)[0, 1] > 0.95
     kept, removed = (errors(Table.of(rows, "t", drift=way)) for way in ("keep", "remove"))
-    assert np.median(removed) < 0.4 * np.median(kept)
-    assert Table.of(rows, "t").drift == pytest.approx(np.std(true), rel=0.15)
+    assert np.median(removed) < 0.02 < 3 * np.median(removed) < np.median(kept)
+    assert Table.of(rows, "t").drift == pytest.approx(np.std(true), rel=0.2)
 
 
 def test_a_machine_that_changes_its_pace_for_good_is_evened_out():
@@ -76,9 +76,9 @@ def test_without_drift_nothing_changes_beyond_the_noise():
 
 
 def test_slope_and_call_price_are_slowed_and_evened_out_together():
-    entries = Table.of(run_of(waves, noise=0.0), "t").entries.values()
-    ratios = [entry.floor_ms / entry.ms * own for entry, own in zip(entries, OWN, strict=True)]
-    assert ratios == pytest.approx([0.05] * len(OWN), rel=0.02)
+    entries = Table.of(run_of(waves, noise=0.0), "t").entries
+    for block, own in zip(BLOCKS, OWN, strict=True):
+        assert entries[block].floor_ms / entries[block].ms == pytest.approx(0.05 / own, rel=0.02)
 
 
 def test_a_run_keeps_its_typical_pace():
@@ -111,7 +111,7 @@ def test_whole_networks_are_evened_out_and_never_asked():
     assert (pace_of(calm) == pace_of(odd)).all()
     ends = np.log([waves((n + 1) / PASSES) for n in range(PASSES)])
     evened = [np.log(r.median_ms) for r in steady(calm).rows if r.is_network]
-    assert np.std(evened) < 0.2 * np.std(ends)
+    assert np.std(evened) < 0.3 * np.std(ends)
 
 
 def test_the_window_predicts_blocks_of_the_shipped_table_better_than_no_window_and_a_wide_one():
