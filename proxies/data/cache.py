@@ -45,6 +45,7 @@ from proxies.data.cache_index import (
 from proxies.data.encoders import Encoder
 from proxies.data.entries import Entry, Sample, Skipped, read
 from proxies.data.listing import Listing
+from proxies.memory import is_out_of_memory
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.provenance import provenance
 
@@ -234,7 +235,9 @@ def _encoded(
     try:
         latents = vae.encode(np.stack([sample.picture for sample in samples]))
         embeddings = text.encode([sample.caption for sample in samples])
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise WalkbenchError(
             f"memory is too small to encode {len(samples)} pictures at once; use a smaller batch: "
             "what was finished is kept"

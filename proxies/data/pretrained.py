@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from proxies.hardware import Hardware
+from proxies.memory import is_out_of_memory
 from search_space.errors import WalkbenchError
 
 _UNSTABLE = ("transformers_version", "dtype", "torch_dtype")  # of a config: not the network
@@ -74,12 +76,18 @@ def check_complete(what: str, name: str, info: Mapping[str, Any]) -> None:
 
 
 def frozen(model: Any, device: str) -> nn.Module:
-    """Return ``model`` in evaluation, float32, on ``device``, without gradients."""
+    """Return ``model`` in evaluation, float32, on ``device``, without gradients.
+
+    Raises :class:`WalkbenchError` for a device that is not there or has too little memory.
+    """
+    there = Hardware.of(device).device
     try:
-        found: nn.Module = model.eval().requires_grad_(False).float().to(device)
-    except (RuntimeError, AssertionError) as error:
+        found: nn.Module = model.eval().requires_grad_(False).float().to(there)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         raise WalkbenchError(
-            f"device {device!r} cannot hold {type(model).__name__}: {first_line(error)}; use cpu"
+            f"device {device!r} has too little memory for {type(model).__name__}; use cpu"
         ) from None
     return found
 

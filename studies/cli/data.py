@@ -51,8 +51,10 @@ def cache(
     from proxies.data.cache import make_cache
     from proxies.data.encoders import load_text_encoder, load_vae
     from proxies.data.listing import list_pictures
+    from proxies.hardware import Hardware
     from studies.interrupt import Interrupt
 
+    Hardware.of(device)  # fail before anything is listed or loaded
     listing = list_pictures(images)
     if not listing.entries:
         say_skipped(listing.skipped)

@@ -128,7 +128,7 @@ def test_what_is_no_vae_is_named(models, tmp_path, monkeypatch, name, message):
         ("clip", {"layer": 1}, "layer 1"),
         ("clip", {"layer": -9}, "hidden states -1 to -3, layer -9 was asked"),
         ("clip", {"tokenizer": "kl"}, "tokenizer 'kl' cannot be loaded"),
-        ("clip", {"device": "abacus"}, "device 'abacus' cannot hold CLIPTextModel"),
+        ("clip", {"device": "abacus"}, "device 'abacus' is unknown; use cpu"),
     ],
 )
 def test_what_is_no_text_encoder_is_named(models, monkeypatch, name, options, message):
