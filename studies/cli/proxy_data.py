@@ -82,7 +82,7 @@ def proxy_data(
 
 def _say(parts: Any, what: str) -> None:
     used = len(parts.train) + len(parts.validation)
-    err.print(f"{used} {what}, {len(parts.skipped)} files skipped", style="dim")
+    err.print(f"{used} {what}, {len(parts.skipped)} skipped", style="dim")
     say_skipped(parts.skipped)
 
 

@@ -78,7 +78,7 @@ def test_a_table_names_pictures_latents_and_networks(made, cached):
 def test_a_proxy_trains_on_a_cache_at_its_own_size(made, cached):
     result = run(made, cached, "--steps", "2", "--batch", "4", "--format", "json")
     assert result.exit_code == 0, result.stderr
-    assert "59 cached pictures, 1 files skipped" in result.stderr
+    assert "59 cached pictures, 1 skipped" in result.stderr
     fidelity = json.loads(result.stdout)["fidelity"]
     assert fidelity["latent"] == 12 and fidelity["data"].startswith("latents-")
 

@@ -98,7 +98,7 @@ def test_shards_of_pictures_are_read_by_pattern_and_what_is_skipped_is_listed(sp
     pattern = str(tmp_path / "s-{000..001}.tar")
     result = invoke(spec, "--steps", "2", "--images", pattern, "--format", "json")
     assert result.exit_code == 0, result.stderr
-    assert "59 pictures, 1 files skipped" in result.stderr
+    assert "59 pictures, 1 skipped" in result.stderr
     assert "skipped s-000.tar/007.png: no caption" in result.stderr
     assert json.loads(result.stdout)["fidelity"]["data"].startswith("pictures-")
 
