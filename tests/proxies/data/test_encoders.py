@@ -1,4 +1,5 @@
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -142,3 +143,17 @@ def test_a_size_that_the_vae_cannot_read_is_named(models):
     vae = load_vae(str(models / "kl"))
     with pytest.raises(WalkbenchError, match="cannot encode pictures of 1 pixels"):
         vae.probe(PICTURES[:1, :1, :1])
+
+
+@pytest.mark.parametrize(
+    ("library", "load"),
+    [("diffusers", load_vae), ("transformers", lambda name: load_text_encoder(name, 10))],
+)
+def test_a_library_that_is_not_installed_is_named_with_the_extra(
+    models, monkeypatch, library, load
+):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(
+        WalkbenchError, match=rf"needs {library}, which is missing .*'walkbench\[cache\]'"
+    ):
+        load(str(models / "kl"))
