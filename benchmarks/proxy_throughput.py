@@ -199,7 +199,13 @@ def compare(name: str, given: argparse.Namespace) -> dict[str, Any]:
     """Train the twin of ``name`` both ways in turn; return ratios, step times and losses."""
     recipe, spec = Recipe(batch=given.batch), named_spec(name)
     ours = Trainer(
-        spec, given.width, given.latent, recipe=recipe, device=given.device, compiled=given.compile
+        spec,
+        given.width,
+        given.latent,
+        recipe=recipe,
+        device=given.device,
+        precision=given.precision,
+        compiled=given.compile,
     )
     plain = PlainLoop(spec, given, like_ours=True)
     step = 0
@@ -278,6 +284,7 @@ def interval(ratios: np.ndarray, resamples: int = 4000) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", help="of our loop; the plain one is float32")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--specs", nargs="+", default=list(SPECS))
     parser.add_argument("--to-loss", nargs="*", default=list(SPECS[1:]))
