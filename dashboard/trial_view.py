@@ -20,6 +20,7 @@ from search_space.spec import UNetSpec
 from studies.cli.output import percent
 from studies.figures.axes import AXES
 from studies.figures.pareto import verdict
+from studies.gallery import read_grid
 from studies.reading import StudyData
 
 REFERENCE = "snapgen-imagenet"
@@ -39,7 +40,8 @@ def show_trial(row: Mapping[str, Any], study: StudyData, url: str) -> None:
     reference = reference_row(other, study, row)
     st.html(table(*number_table(row, reference, other), classes=["", "n", "n", "n"]))
     st.caption("± standard error · ○ estimated, ■ measured, (80 % interval)")
-    stages, differs, take = st.tabs(["Stages", f"Against {other}", "Take it along"])
+    titles = ["Stages", f"Against {other}", "What its twin draws", "Take it along"]
+    stages, differs, draws, take = st.tabs(titles)
     with stages:
         show_design(spec, key="trial")
     with differs:
@@ -48,12 +50,25 @@ def show_trial(row: Mapping[str, Any], study: StudyData, url: str) -> None:
             st.html(table(["", other, f"trial {row['trial']}"], found))
         else:
             st.caption(f"This is {other}: nothing differs.")
+    with draws:
+        _show_samples(row, study, url)
     with take:
         st.caption("Writes the design and its configuration to a folder:")
         st.code(export_command(row["trial"], study.name, url), language="bash", wrap_lines=True)
         if row.get("provenance"):
             st.caption("Where its numbers were made:")
             st.json(row["provenance"], expanded=False)
+
+
+def _show_samples(row: Mapping[str, Any], study: StudyData, url: str) -> None:
+    """Show the pictures that the trial's twin drew, or why there are none."""
+    try:
+        png = read_grid(url, row, study.rows)
+    except WalkbenchError as error:
+        st.caption(f"{error}.")
+        return
+    st.image(png)
+    st.caption("Drawn by the trained twin; prompts and noise are the same for every trial.")
 
 
 def number_table(

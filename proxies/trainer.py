@@ -63,13 +63,15 @@ def run_proxy(
     progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
     threads: int = 1,
+    at_end: Callable[[Trainer], None] | None = None,
 ) -> Score:
     """Train the twin of ``spec`` and return its score; a diverged run gives a failed score.
 
     ``validate_at`` has shares of the budget, 0 to 1, at which the score is taken on the way and
     handed to ``progress``; what ``progress`` raises ends the run. With ``checkpoint`` the run goes
     on where that file left it, and saves itself there. ``threads`` of the CPU are used; only with
-    one are the bits of two runs the same. Raises :class:`WalkbenchError` when neither steps nor
+    one are the bits of two runs the same. ``at_end`` is lent the trained twin, to draw with it for
+    example. Raises :class:`WalkbenchError` when neither steps nor
     seconds are given, the twin cannot be built, or the checkpoint is of another run.
     """
     budget = Budget(steps, seconds)
@@ -85,7 +87,10 @@ def run_proxy(
             compiled=compiled,
             accumulate=accumulate,
         )
-        return finish(trainer, budget, validate_at, progress, checkpoint)
+        score = finish(trainer, budget, validate_at, progress, checkpoint)
+        if at_end is not None:
+            at_end(trainer)
+        return score
 
 
 def finish(

@@ -57,7 +57,11 @@ class Design:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """One study, checked. ``left_out`` says which designs to enqueue lie outside the space."""
+    """One study, checked. ``left_out`` says which designs to enqueue lie outside the space.
+
+    ``samples`` is how many pictures each trained twin draws; it changes no score, so it is no part
+    of what trials share.
+    """
 
     name: str
     trials: int
@@ -71,6 +75,7 @@ class StudyConfig:
     proxy: ProxySettings | None
     enqueue: tuple[Design, ...]
     left_out: tuple[str, ...] = ()
+    samples: int = 0
 
     def about(self) -> dict[str, Any]:
         """Return what every trial of the study shares, as JSON; two of them compare or do not."""
@@ -130,6 +135,7 @@ def parse_config(text: str, where: str = "config", folder: Path | None = None) -
     budgets = _budgets(tables["budgets"])
     device = _device(tables["device"], {*objectives, *budgets})
     space = _space(tables["space"], folder)
+    samples = tables["proxy"].whole("samples", 0, least=0)
     proxy = _proxy(tables["proxy"], space) if "proxy_loss" in objectives else None
     if proxy is None and "proxy" in data:
         raise WalkbenchError(
@@ -144,7 +150,7 @@ def parse_config(text: str, where: str = "config", folder: Path | None = None) -
     enqueue, left_out = _enqueue(tables["enqueue"], space, folder)
     return StudyConfig(
         name, trials, seed, sampler, storage, space, objectives, budgets, device, proxy,
-        enqueue, left_out,
+        enqueue, left_out, samples,
     )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from search_space.provenance import provenance
 from search_space.spec import UNetSpec
 from studies import pareto
 from studies.config import StudyConfig
+from studies.gallery import Gallery
 
 Proxy = Callable[[UNetSpec], Score]
 
@@ -55,17 +56,21 @@ class Objective:
     """What a study calls with each trial; stores everything it learns on the trial.
 
     ``latency`` prices designs on the study's device, ``proxy`` trains and scores one. Either may be
-    None where the study's config does not need it.
+    None where the study's config does not need it. ``gallery`` keeps what ``proxy``'s twins drew.
     """
 
     def __init__(
-        self, config: StudyConfig, latency: LatencySource | None, proxy: Proxy | None
+        self,
+        config: StudyConfig,
+        latency: LatencySource | None,
+        proxy: Proxy | None,
+        gallery: Gallery | None = None,
     ) -> None:
         if latency is None and config.device is not None:
             raise ValueError(f"study {config.name!r} needs a latency source")
         if proxy is None and "proxy_loss" in config.objectives:
             raise ValueError(f"study {config.name!r} needs a proxy")
-        self.config, self.latency, self.proxy = config, latency, proxy
+        self.config, self.latency, self.proxy, self.gallery = config, latency, proxy, gallery
 
     def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
         """Return the values of the objectives; raises ``TrialPruned`` and `CandidateFailed`."""
@@ -131,6 +136,8 @@ class Objective:
         before = _scored_before(trial.study, spec.digest())
         score, trained_by = before or (self.proxy(spec), None)
         trial.set_user_attr("score", {**score.to_dict(), "reused_from": trained_by})
+        if self.gallery is not None and trained_by is None:
+            self.gallery.hang(trial)
         if not score.ok:
             raise _failed(trial, score.failed or "the proxy gave no score")
         return score.value

@@ -40,6 +40,7 @@ from search_space.errors import WalkbenchError
 from search_space.spec import UNetSpec
 from studies import workers
 from studies.config import ProxySettings, StudyConfig
+from studies.gallery import Gallery, gallery_folder
 from studies.interrupt import Interrupt
 from studies.objective import CandidateFailed, Objective, Proxy
 from studies.samplers import make_sampler
@@ -108,18 +109,24 @@ def run_study(
     if latency is None and config.device is not None:
         latency = latency_source(config.device)
     interrupt = Interrupt()
-    if proxy is None and config.proxy is not None:
-        proxy = make_proxy(config.proxy, watch, interrupt)
-    objective = Objective(config, latency, proxy)
     url = storage_url(storage, config.storage)
+    gallery = Gallery(gallery_folder(url), config.samples) if config.samples else None
+    if proxy is None and config.proxy is not None:
+        proxy = make_proxy(config.proxy, watch, interrupt, gallery)
+    objective = Objective(config, latency, proxy, gallery)
     with _quiet_optuna(), _storage_errors(), interrupt:
         study = _create_or_resume(config, url, latency)
         study.set_user_attr(TARGET, total)
         return _run(study, objective, total, watch)
 
 
-def make_proxy(settings: ProxySettings, watch: Watch, interrupt: Interrupt) -> Proxy:
-    """Return the proxy that a config asks for: short training of the design's twin."""
+def make_proxy(
+    settings: ProxySettings, watch: Watch, interrupt: Interrupt, gallery: Gallery | None = None
+) -> Proxy:
+    """Return the proxy that a config asks for: short training of the design's twin.
+
+    ``gallery`` has each trained twin draw.
+    """
 
     def each_step(progress: Progress) -> None:
         interrupt.check()
@@ -135,6 +142,7 @@ def make_proxy(settings: ProxySettings, watch: Watch, interrupt: Interrupt) -> P
             latent=settings.latent,
             recipe=settings.recipe,
             progress=each_step,
+            at_end=gallery.draw if gallery else None,
         )
 
     return proxy

@@ -166,6 +166,7 @@ def rows(study: optuna.Study) -> list[dict[str, Any]]:
     ``spec``, ``params`` (of the search), ``values`` (objective → number, empty unless COMPLETE),
     ``cost`` (params, macs, …), ``latency`` (ms, low, high, coverage, source), ``score`` (value,
     stderr, n, fidelity, …, and ``reused_from``: the trial that trained this design, or None),
+    ``samples`` (artifact, folder and count of what its twin drew, see :mod:`studies.gallery`),
     ``constraints`` (budget → violation, feasible up to 0), ``feasible`` (None: not known),
     ``failed`` (why, or None), ``provenance``, ``started`` and ``ended`` (ISO dates or None). What a
     trial does not have is None.
@@ -201,6 +202,7 @@ def _row(trial: FrozenTrial, names: tuple[str, ...], budgets: tuple[str, ...]) -
         "cost": attrs.get("cost"),
         "latency": attrs.get("latency"),
         "score": attrs.get("score"),
+        "samples": attrs.get("samples"),
         "constraints": constraints,
         "feasible": pareto.feasible(constraints, budgets) if attrs.get("cost") else None,
         "failed": attrs.get("failed") or ("interrupted" if failed else None),

@@ -147,6 +147,25 @@ def report_command(
     err.print(f"wrote {to}")
 
 
+@study.command("samples")
+def samples_command(
+    name: NameArgument,
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", help="Number of the trial.")],
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The PNG file to write.")],
+    storage: StorageOption = None,
+) -> None:
+    """Write what the twin of a trial draws: the same prompts and noise for every trial."""
+    from proxies.samples import writable_png
+    from studies.gallery import read_grid
+    from studies.store import row, rows, storage_url
+
+    url = storage_url(storage)
+    opened = _open(name, storage)
+    png = read_grid(url, row(opened, trial), rows(opened))
+    writable_png(to).write_bytes(png)
+    err.print(f"wrote {to}")
+
+
 def print_designs(rows: list[dict[str, Any]], title: str) -> None:
     """Print the table of designs to stdout and what its signs mean to stderr."""
     from search_space.presets import all_named

@@ -1,0 +1,114 @@
+"""What the twins of a study draw, for people to look at: a grid of pictures per trained trial.
+
+A loss says little to the eye. With ``[proxy] samples = 32`` every trained twin draws the same
+prompts from the same noise, and the grid is kept as an Optuna artifact of its trial, so that other
+tools find it too (``optuna-dashboard --artifact-dir FOLDER``). The folder lies beside a SQLite
+storage and carries its name; for a database server it is ``runs/artifacts`` where the worker runs,
+which several machines may share. A grid that cannot be kept costs its trial nothing but the grid.
+
+>>> gallery_folder("sqlite:///runs/demo.db").as_posix()
+'runs/demo.artifacts'
+>>> gallery_folder("postgresql+psycopg://me@host/studies").as_posix()
+'runs/artifacts'
+"""
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from numpy.typing import NDArray
+from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+from optuna.artifacts.exceptions import ArtifactNotFound
+
+from proxies.loop import Trainer
+from proxies.samples import draw_samples, save_grid
+from search_space.errors import WalkbenchError
+
+ATTRIBUTE = "samples"  # of a trial: artifact, folder, count; or failed, with the reason
+SHARED_FOLDER = Path("runs/artifacts")
+
+
+def gallery_folder(url: str) -> Path:
+    """Return the folder that belongs to the storage at ``url``."""
+    parsed = sqlalchemy.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return SHARED_FOLDER
+    return Path(parsed.database).with_suffix(".artifacts")
+
+
+class Gallery:
+    """Draws ``count`` pictures when a twin is trained, and hangs them up at its trial.
+
+    Raises :class:`WalkbenchError` for a folder that cannot be made.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder, self.count = folder, count
+        self._drawn: NDArray[Any] | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WalkbenchError(
+                f"samples folder {str(folder)!r} cannot be made ({error.strerror}); make it "
+                "writable or leave samples out of [proxy]"
+            ) from None
+
+    def draw(self, trainer: Trainer) -> None:
+        """Draw what ``trainer`` has learnt, unless it has failed."""
+        self._drawn = None if trainer.failed else draw_samples(trainer, self.count).images
+
+    def hang(self, trial: optuna.Trial) -> None:
+        """Keep what was drawn last as an artifact of ``trial``, once."""
+        images, self._drawn = self._drawn, None
+        if images is None:
+            return
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                file = Path(scratch) / f"trial-{trial.number}-samples.png"
+                save_grid(file, images)
+                artifact = _upload(file, trial, self.folder)
+        except (OSError, WalkbenchError) as error:
+            trial.set_user_attr(ATTRIBUTE, {"failed": " ".join(str(error).split())})
+            return
+        kept = {"artifact": artifact, "folder": str(self.folder.resolve()), "count": self.count}
+        trial.set_user_attr(ATTRIBUTE, kept)
+
+
+def _upload(file: Path, trial: optuna.Trial, folder: Path) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        store = FileSystemArtifactStore(base_path=folder)
+        return upload_artifact(artifact_store=store, file_path=str(file), study_or_trial=trial)
+
+
+def read_grid(url: str, row: Mapping[str, Any], rows: list[dict[str, Any]]) -> bytes:
+    """Return the PNG of a trial's pictures, or of the trial's that trained its design for it.
+
+    ``rows`` are the study's. Raises :class:`WalkbenchError` saying why there is none.
+    """
+    trial, found = row["trial"], row.get("samples")
+    trained_by = (row.get("score") or {}).get("reused_from")
+    if found is None and trained_by is not None:
+        found = next((r["samples"] for r in rows if r["trial"] == trained_by), None)
+    if found is None:
+        why = "it was not trained" if not row.get("score") else "its study keeps none"
+        raise WalkbenchError(
+            f"trial {trial} has no samples: {why}; samples = 32 under [proxy] in the config makes "
+            "trained trials draw"
+        )
+    if "failed" in found:
+        raise WalkbenchError(f"the samples of trial {trial} were not kept: {found['failed']}")
+    for folder in (gallery_folder(url), Path(found["folder"])):
+        try:
+            with FileSystemArtifactStore(base_path=folder).open_reader(found["artifact"]) as file:
+                return file.read()
+        except (ArtifactNotFound, OSError):
+            continue
+    raise WalkbenchError(
+        f"the samples of trial {trial} are not here: they were written to {found['folder']} on the "
+        f"machine that trained it; copy {found['artifact']} from there to {gallery_folder(url)}"
+    )
