@@ -79,7 +79,8 @@ def make_learner(
     With ``zero_readout`` the last convolution starts at zero, so that every candidate starts from
     the same loss, that of the linear guess.
     """
-    learner = initialise(Learner(spec, vocabulary, moments, text_width), seed)
+    with torch.random.fork_rng(devices=[]):  # torch draws weights of its own before ours
+        learner = initialise(Learner(spec, vocabulary, moments, text_width), seed)
     if zero_readout:
         nn.init.zeros_(learner.get_parameter(f"{READOUT}.weight"))
     return learner
