@@ -19,6 +19,8 @@ from search_space.presets import all_named
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
 
+ALL = "all"  # asked for as the only spec: every named design
+
 
 @dataclass(frozen=True)
 class Designs:
@@ -39,19 +41,23 @@ def designs(
 ) -> Designs:
     """Return the designs that are asked for, narrowed when ``width`` is given.
 
-    Without ``specs`` the named designs inside ``space``, without a space all named designs;
-    ``named`` False leaves them out. ``samples`` are drawn from ``space``.
+    ``specs`` of "all" alone are all named designs. Without ``specs`` the named designs inside
+    ``space``, without a space all of them; ``named`` False leaves them out, of what is drawn too.
+    ``samples`` are drawn from ``space``.
     """
     if samples and space is None:
         raise WalkbenchError(f"{samples} samples were asked for but no space; name it with --space")
     loaded = SearchSpace.load(space) if space is not None else None
-    if specs:
+    if list(specs) == [ALL]:
+        chosen = all_named()
+    elif specs:
         chosen = {name: load_spec(name) for name in specs}
     elif named:
         chosen = {n: s for n, s in all_named().items() if loaded is None or s in loaded}
     else:
         chosen = {}
-    drawn = sample(loaded, samples, seed) if loaded is not None and samples else []
+    without = () if named else all_named().values()
+    drawn = sample(loaded, samples, seed, without) if loaded is not None and samples else []
     return Designs(
         {name: _sized(spec, width, latent) for name, spec in chosen.items()},
         [_sized(spec, width, latent) for spec in drawn],

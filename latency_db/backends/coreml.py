@@ -42,18 +42,10 @@ class CoreMLBackend:
     copies = (2, 8)  # a call costs far more than a block: longer chains than on a CPU
     seconds_per_graph = 5.0
 
-    def __init__(
-        self,
-        units: str = "all",
-        precision: str = "fp16",
-        layout: str = "standard",
-        target: str = "ios17",
-        batch: int = 1,
-        folder: Path | None = None,
-    ):
+    def __init__(self, units: str = "all", folder: Path | None = None, **recipe: Any):
+        """``recipe`` is what :class:`Recipe` takes: target, precision, layout, batch."""
         require_mac(self.name)
-        recipe = Recipe(target, precision, layout, batch)  # type: ignore[arg-type]
-        self._session = Session(None, units, recipe, folder)
+        self._session = Session(None, units, Recipe(**recipe), folder)
         self.conditions = self._session.conditions(cpu_name(), _mac_os())
 
     def prepare(self, subject: Subject, copies: int) -> "Timed":

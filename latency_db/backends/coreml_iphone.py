@@ -38,12 +38,10 @@ class IPhoneBackend:
         device: str | None = None,
         team: str | None = None,
         units: str = "cpu-and-ne",
-        precision: str = "fp16",
-        layout: str = "standard",
-        target: str = "ios17",
-        batch: int = 1,
         folder: Path | None = None,
+        **recipe: Any,
     ):
+        """``recipe`` is what :class:`Recipe` takes: target, precision, layout, batch."""
         require_mac(self.name)
         for tool in TOOLS:
             if shutil.which(tool) is None:
@@ -62,8 +60,7 @@ class IPhoneBackend:
             )
         coremltools()
         phone = attached_phone()
-        recipe = Recipe(target, precision, layout, batch)  # type: ignore[arg-type]
-        self._session = Session(None, units, recipe, folder)
+        self._session = Session(None, units, Recipe(**recipe), folder)
         try:
             self._session.device = self._session.run(_prepare(phone, team))
         except Exception as error:

@@ -12,22 +12,22 @@ from typing import Annotated
 
 import typer
 
-from studies.cli import latency_estimate, latency_export, latency_read
+from studies.cli import latency_estimate, latency_export, latency_read, latency_validate
+from studies.cli.latency_options import (
+    DEFAULTS,
+    BackendOption,
+    LatentOption,
+    Measuring,
+    NarrowOption,
+    SamplesOption,
+    SeedOption,
+    SpaceOption,
+    SpecOption,
+    named_in,
+    run_measurement,
+    with_options,
+)
 from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, shortened
-
-SpaceOption = Annotated[str | None, typer.Option("--space", help="A shipped space or a TOML file.")]
-SpecOption = Annotated[
-    list[str] | None, typer.Option("--spec", help="A named spec or a JSON file; repeatable.")
-]
-SamplesOption = Annotated[int, typer.Option(help="Designs drawn from the space.", min=0)]
-SeedOption = Annotated[int, typer.Option(help="The same seed draws the same designs.")]
-NarrowOption = Annotated[
-    int | None, typer.Option("--narrow", help="Shrink widths so that 256 becomes this many.")
-]
-LatentOption = Annotated[int | None, typer.Option("--latent", help="Latent size instead of 128.")]
-BackendOption = Annotated[
-    str, typer.Option("--backend", help="onnxruntime, torch, coreml or coreml-iphone.")
-]
 
 
 def plan(
@@ -78,82 +78,26 @@ def plan(
     err.print(summary, soft_wrap=True)
 
 
+@with_options
 def measure(
     out: Annotated[Path, typer.Argument(help="The table to write, a CSV.")],
-    backend: BackendOption = "onnxruntime",
     space: SpaceOption = None,
     spec: SpecOption = None,
     samples: SamplesOption = 0,
     networks: Annotated[
         int, typer.Option(help="Also time this many of the sampled designs whole.", min=0)
     ] = 0,
-    seed: SeedOption = 0,
-    narrow: NarrowOption = None,
-    latent: LatentOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the table's run.")] = False,
-    passes: Annotated[int, typer.Option(help="Visits to every block.", min=1)] = 5,
-    rounds: Annotated[int, typer.Option(help="Turns of both chains in a visit.", min=1)] = 10,
-    chain: Annotated[
-        tuple[int, int] | None, typer.Option(help="Copies in the two graphs of a block, N1 N2.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; a phone's name.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads on a CPU.", min=1)] = None,
-    batch: Annotated[int | None, typer.Option(help="Batch size.", min=1)] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32, fp16 or bf16.")] = None,
-    optimise: Annotated[
-        str | None, typer.Option(help="ONNX Runtime: none, basic, extended or all.")
-    ] = None,
-    units: Annotated[
-        str | None, typer.Option(help="Core ML: all, cpu-and-ne, cpu-and-gpu or cpu.")
-    ] = None,
-    layout: Annotated[str | None, typer.Option(help="Core ML: standard or ane.")] = None,
-    target: Annotated[str | None, typer.Option(help="Core ML: ios17 or ios18.")] = None,
-    team: Annotated[
-        str | None, typer.Option(help="Apple development team, to sign the test app.")
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(help="Processes that make graphs ready beforehand.", min=1)
-    ] = 1,
+    how: Measuring = DEFAULTS,
 ) -> None:
     """Measure blocks (and whole networks) on a device into a table; a killed run can resume."""
-    from latency_db.backends.backend import backend_of
-    from latency_db.backends.prepare import prepare_graphs
-    from latency_db.builder import Effort, measure
-    from latency_db.builder_designs import designs, subjects
+    from latency_db.builder_designs import subjects
     from search_space.errors import WalkbenchError
-    from studies.cli.latency_progress import MeasureProgress
 
-    samples = max(samples, networks)
-    chosen = designs(spec or (), space, samples, seed, narrow, latent)
-    if networks and not chosen.sampled:
+    if networks and space is None:
         raise WalkbenchError("--networks are drawn from a space; name it with --space")
-    listed = subjects(chosen, chosen.sampled[:networks])
-    options = {
-        "device": device,
-        "threads": threads,
-        "batch": batch,
-        "precision": precision,
-        "optimise": optimise,
-        "units": units,
-        "layout": layout,
-        "target": target,
-        "team": team,
-    }
-    made = backend_of(backend, **options)
-    effort = Effort(passes, rounds, copies=chain)
-    try:
-        with MeasureProgress(err) as progress:
-            if workers > 1:
-                prepare_graphs(listed, backend, options, effort, workers, progress.preparing)
-            outcome = measure(listed, made, out, effort, resume=resume, progress=progress.visited)
-    finally:
-        made.close()
-    for key, reason in outcome.skipped.items():
-        err.print(f"[yellow]skipped[/yellow] {key}: {reason}", soft_wrap=True)
-    for key, planned in outcome.fallbacks.items():
-        err.print(f"[bold red]not on the Neural Engine[/bold red] {key}: {planned}", soft_wrap=True)
-    resumed = f", {outcome.resumed} found done" if outcome.resumed else ""
-    err.print(f"{outcome.measured} visits measured{resumed}; table {out}")
+    chosen = named_in(spec, space, "measure", how, samples=max(samples, networks))
+    run_measurement(subjects(chosen, chosen.sampled[:networks]), out, how, resume=resume)
 
 
 def import_(
@@ -184,6 +128,6 @@ def register(app: typer.Typer) -> None:
     group.command()(plan)
     group.command()(measure)
     group.command("import")(import_)
-    for module in (latency_read, latency_export, latency_estimate):
+    for module in (latency_read, latency_validate, latency_export, latency_estimate):
         module.register(group)
     app.add_typer(group, name="latency")

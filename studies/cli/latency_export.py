@@ -12,25 +12,27 @@ from typing import Annotated
 
 import typer
 
+from studies.cli.latency_options import (
+    LatentOption,
+    Measuring,
+    NarrowOption,
+    SamplesOption,
+    SeedOption,
+    SpaceOption,
+    SpecOption,
+    named_in,
+)
 from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, shortened
 
 
 def export(
     folder: Annotated[Path, typer.Argument(help="Where the packages and manifest.json go.")],
-    space: Annotated[
-        str | None, typer.Option("--space", help="A shipped space or a TOML file.")
-    ] = None,
-    spec: Annotated[
-        list[str] | None, typer.Option("--spec", help="A named spec or a JSON file; repeatable.")
-    ] = None,
-    samples: Annotated[int, typer.Option(help="Designs drawn from the space.", min=0)] = 0,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same designs.")] = 0,
-    narrow: Annotated[
-        int | None, typer.Option("--narrow", help="Shrink widths so that 256 becomes this many.")
-    ] = None,
-    latent: Annotated[
-        int | None, typer.Option("--latent", help="Latent size instead of 128.")
-    ] = None,
+    space: SpaceOption = None,
+    spec: SpecOption = None,
+    samples: SamplesOption = 0,
+    seed: SeedOption = 0,
+    narrow: NarrowOption = None,
+    latent: LatentOption = None,
     whole: Annotated[
         bool, typer.Option("--whole", help="Also convert the named designs as whole networks.")
     ] = False,
@@ -54,12 +56,13 @@ def export(
     from dataclasses import asdict
 
     from latency_db.backends.coreml_export import MANIFEST, Recipe, coremltools, export_packages
-    from latency_db.builder_designs import designs, subjects
+    from latency_db.builder_designs import subjects
     from studies.cli.latency_progress import MeasureProgress
 
     recipe = Recipe(target, precision, layout, batch)  # type: ignore[arg-type]
     coremltools()
-    chosen = designs(spec or (), space, samples, seed, narrow, latent)
+    how = Measuring(backend="coreml", seed=seed, narrow=narrow, latent=latent)
+    chosen = named_in(spec, space, "convert", how, samples=samples)
     listed = subjects(chosen)[:limit]
     if whole:
         listed += list(chosen.named.values())

@@ -1,4 +1,4 @@
-"""`walkbench latency show` and `validate`: read a table, and ask whether its sums hold.
+"""`walkbench latency show`: read a table, or the latency of designs by it.
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
@@ -6,7 +6,6 @@
 2
 """
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -38,7 +37,7 @@ def show(
     format: FormatOption = Format.table,
 ) -> None:
     """Show a table's blocks, or with --spec the latency of designs by it."""
-    loaded = _load(table, where, allow_contradictions)
+    loaded = load_table(table, where, allow_contradictions)
     if spec:
         _show_specs(loaded, spec, missing, format)
         return
@@ -65,89 +64,12 @@ def show(
     c = loaded.conditions
     err.print(
         f"{c.device}, {c.runtime}, {c.units_asked}, {c.precision}, {c.threads} threads, batch "
-        f"{c.batch}, {c.options}; {c.versions}; {len(loaded.networks)} whole networks",
+        f"{c.batch}, {c.options}; {c.versions}; {len(loaded.networks)} whole networks; "
+        f"drift of {loaded.drift:.0%} taken out",
         soft_wrap=True,
     )
     for contradiction in loaded.contradictions:
         err.print(f"[yellow]runs contradict[/yellow] {contradiction}", soft_wrap=True)
-
-
-def validate(
-    table: TableArgument,
-    write: Annotated[
-        Path | None, typer.Option("--write", help="Also write the report, a JSON file.")
-    ] = None,
-    where: WhereOption = None,
-    allow_contradictions: ContradictionsOption = False,
-    format: FormatOption = Format.table,
-) -> None:
-    """Compare whole networks of a table with the sum of their blocks.
-
-    `walkbench latency measure TABLE --space S --networks 40` times them, interleaved with blocks.
-    """
-    import json
-
-    from latency_db.validate import cases_of, report, rows
-
-    loaded = _load(table, where, allow_contradictions)
-    cases = cases_of(loaded)
-    found = report(cases)
-    if write is not None:
-        from search_space.provenance import provenance
-
-        result = {
-            "summary": found,
-            "rows": rows(cases),
-            "provenance": {**provenance(), "conditions": vars(loaded.conditions)},
-        }
-        write.parent.mkdir(parents=True, exist_ok=True)
-        write.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        err.print(f"wrote {write}")
-    if format is Format.table:
-        emit(_report_rows(found), format, _REPORT_COLUMNS, f"{found['n']} whole networks")
-    else:
-        emit(found if format is Format.json else rows(cases), format)
-
-
-_REPORT_COLUMNS = [
-    Column("by", "predicted by"),
-    Column("error", "median error %", decimals(1), right=True),
-    Column("p90", "p90 %", decimals(1), right=True),
-    Column("bias", "bias %", decimals(1), right=True),
-    Column("within_5", "within ±5 %", decimals(0), right=True),
-    Column("within_10", "within ±10 %", decimals(0), right=True),
-    Column("kendall", "Kendall", right=True),
-    Column("spearman", "Spearman", decimals(3), right=True),
-]
-
-
-def _report_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
-    out = []
-    for name, suffix in (("sum of blocks", ""), ("sum, corrected", "_corrected")):
-        interval = f"{found[f'kendall{suffix}_low']:.2f}–{found[f'kendall{suffix}_high']:.2f}"
-        out.append(
-            {
-                "by": name,
-                "error": found[f"median_abs_error{suffix}_pct"],
-                "p90": found[f"p90_abs_error{suffix}_pct"],
-                "bias": found[f"bias{suffix}_pct"],
-                "within_5": found[f"within_5{suffix}_pct"],
-                "within_10": found[f"within_10{suffix}_pct"],
-                "kendall": f"{found[f'kendall{suffix}']:.3f} ({interval})",
-                "spearman": found[f"spearman{suffix}"],
-            }
-        )
-    for name in ("params", "macs", "bytes"):
-        gain = f"sum gains {found[f'{name}_kendall_gain']:+.2f}"
-        out.append(
-            {
-                "by": f"{name}, scaled",
-                "error": found[f"{name}_median_abs_error_pct"],
-                "kendall": f"{found[f'{name}_kendall']:.3f} ({gain})",
-                "spearman": found[f"{name}_spearman"],
-            }
-        )
-    return out
 
 
 _MISSING = ("error", "interpolate", "estimate")
@@ -183,7 +105,8 @@ def _show_specs(loaded: Any, names: list[str], missing: str, format: Format) -> 
     emit(rows, format, columns)
 
 
-def _load(table: str, where: list[str] | None, widen: bool) -> Any:
+def load_table(table: str, where: list[str] | None, widen: bool, keep_drift: bool = False) -> Any:
+    """Read a table as the options of a command ask for it."""
     from latency_db.table import Table
     from search_space.errors import WalkbenchError
 
@@ -197,10 +120,10 @@ def _load(table: str, where: list[str] | None, widen: bool) -> Any:
         table,
         where={name: value for name, _, value in pairs},
         contradictions="widen" if widen else "refuse",
+        drift="keep" if keep_drift else "remove",
     )
 
 
 def register(group: typer.Typer) -> None:
-    """Add the commands to `walkbench latency`."""
+    """Add the command to `walkbench latency`."""
     group.command()(show)
-    group.command()(validate)

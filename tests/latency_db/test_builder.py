@@ -23,45 +23,16 @@ from latency_db.builder_time import seconds_by_block
 from latency_db.table import Table
 from latency_db.table_file import read_rows, unfinished_rows
 from latency_db.table_row import Conditions
-from search_space.block import (
-    AddedEmbed,
-    ClassEmbed,
-    ContextProj,
-    ConvIn,
-    ConvOut,
-    Fuse,
-    Norm,
-    Resample,
-    ResBlock,
-    TimeEmbed,
-    TransformerLayer,
-    TransformerProjection,
-)
 from search_space.errors import WalkbenchError
 from search_space.modules import block_inputs, build
 from search_space.plan import plan
 from search_space.presets import all_named, named_spec
 from search_space.space import SearchSpace
-from search_space.spec import Conv, UNetSpec
+from search_space.spec import UNetSpec
+from tests.latency_db import small_blocks
 
-NORM = Norm(4, 1e-5, "silu")
-LAYER = TransformerLayer(4, 8, 1, 4, 24, 7, True, True, 3.0, "rms", True, "skip")
-BLOCKS = [
-    ConvIn(4, 16, 8),
-    ConvOut(16, 4, 8, NORM),
-    TimeEmbed(16, 32, "silu"),
-    AddedEmbed(16, 2, 8, 32, "silu"),
-    ClassEmbed(10, 32),
-    ContextProj(24, 32, 7, True),
-    ResBlock(16, 0, 16, 8, 32, Conv(), NORM),
-    ResBlock(16, 8, 16, 8, 32, Conv(), NORM),
-    ResBlock(16, 8, 32, 8, 32, Conv("separable", 2.0), NORM),
-    Fuse(16, 8, 32, 8),
-    TransformerProjection(32, 32, 4, 4),
-    LAYER,
-    Resample("down", 16, 8, Conv()),
-    Resample("up", 16, 8, None),
-]
+LAYER = small_blocks.MQA
+BLOCKS = list(small_blocks.BLOCKS.values())
 SERIAL = [6, 7, 10, 11]
 
 
@@ -221,6 +192,12 @@ def test_a_killed_measurement_resumes_and_repeats_at_most_the_block_it_was_on(tm
     rows = read_rows(path)
     assert len({(row.key, row.pass_number) for row in rows}) == len(rows) == 64
     assert len({row.run for row in rows}) == 1
+
+
+def test_a_sample_leaves_out_what_it_is_told_to():
+    space = SearchSpace.load("pocket")
+    first, second, third = sample(space, 3, seed=1)
+    assert sample(space, 2, seed=1, without=[second]) == [first, third]
 
 
 def test_effort_that_measures_nothing_is_refused():

@@ -116,6 +116,57 @@ def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, monkeypatch, words, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["measure", "export"])
+def test_nothing_is_begun_unless_designs_are_named(tmp_path, command):
+    line = refused(command, tmp_path / "out")
+    assert "--spec" in line and "--space" in line and "named designs" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_how_long_all_named_designs_take_is_said_before_they_are_measured(tmp_path):
+    few, many = (
+        refused("measure", tmp_path / "t.csv", "--backend", "torch", "--passes", passes)
+        for passes in (1, 50)
+    )
+    hours = [float(line.split(" h on torch")[0].split()[-1]) for line in (few, many)]
+    assert 10 * hours[0] < hours[1]
+
+
+DEPTHS = """
+name = "depths"
+base = "F/thin"
+
+[axes]
+"depth.1.down" = [1, 2]
+"depth.1.up" = [1, 2]
+"depth.2.down" = [1, 2]
+"depth.2.up" = [1, 2]
+"""
+
+
+def test_validate_draws_measures_and_reports_and_goes_on_where_it_stopped(tmp_path):
+    table, write = tmp_path / "t.csv", tmp_path / "report.json"
+    space = tmp_path / "depths.toml"  # many networks of the same few blocks
+    space.write_text(DEPTHS)
+    size = ("--narrow", 8, "--latent", 4)
+    words = ("validate", table, "--space", space, "--networks", 10, *size)
+    words += ("--backend", "torch", "--passes", 1, "--rounds", 1, "--write", write)
+    first = run(*words, "--format", "json")
+    assert first.exit_code == 0, first.stderr
+    assert json.loads(first.stdout)["n"] == 10
+    assert len(json.loads(write.read_text())["rows"]) == 10
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:-3]))  # as a kill leaves it
+    again = run(*words, "--format", "json")
+    assert f"3 visits measured, {len(lines) - 4} found done" in again.stderr
+    assert json.loads(run("validate", table, "--format", "json").stdout)["n"] == 10
+
+
+def test_validate_measures_no_named_design_and_no_shipped_table(tmp_path):
+    assert "shipped" in refused("validate", "cpu-onnxruntime-narrow", "--space", "pocket")
+    assert "--space" in refused("validate", tmp_path / "t.csv", "--passes", 3)
+
+
 def test_a_phone_is_not_measured_without_a_mac(tmp_path, monkeypatch):
     monkeypatch.setattr("platform.system", lambda: "Linux")
     words = ("measure", tmp_path / "t.csv", "--backend", "coreml-iphone", "--team", "ABCDE12345")
