@@ -51,7 +51,7 @@ def loading(what: str, name: str, library: str) -> Iterator[None]:
     except Exception as error:  # libraries raise whatever they like at files they cannot read
         raise WalkbenchError(
             f"{what} {name!r} cannot be loaded: {first_line(error)}; name a folder with a "
-            "config.json and weights, or the id of a model on the hub"
+            "config.json and weights, or, with a network, the id of a model on the hub"
         ) from None
 
 
@@ -105,4 +105,5 @@ def digest(model: nn.Module, config: Mapping[str, Any], *more: object) -> str:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of a message that may have many."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    lines = (line.strip().rstrip(".") for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
