@@ -62,6 +62,15 @@ def test_samples_are_the_same_again_and_leave_the_trainer_as_it_was():
     assert (trainer.flat.weights[0] == weights).all()
 
 
+def test_more_samples_begin_with_the_same_pictures():
+    trainer = Trainer(small_spec(), recipe=RECIPE)
+    told = []
+    many = draw_samples(trainer, 40, steps=1, progress=told.append)
+    few = draw_samples(trainer, 32, steps=1)
+    assert (many.images[:32] == few.images).all() and many.examples[:32] == few.examples
+    assert told == [32, 40]
+
+
 def test_a_grid_has_every_picture_in_its_place(real, tmp_path):
     out = grid(real.images[:5], columns=2, gap=1)
     assert out.shape == (76, 51, 3)

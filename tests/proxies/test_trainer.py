@@ -152,3 +152,11 @@ def test_a_score_says_what_it_cost_and_which_twin_it_was():
     assert f.seconds > 0
     assert score.n == 32 and len(score.buckets) == 8
     assert score.value == pytest.approx(sum(score.buckets) / 8)
+
+
+def test_the_trained_twin_is_lent_at_the_end_and_not_before():
+    lent = []
+    score = run_proxy(
+        small_spec(), steps=2, recipe=RECIPE, at_end=lambda t: lent.append((t.step, t.failed))
+    )
+    assert lent == [(score.fidelity.steps, "")]
