@@ -22,7 +22,7 @@ from latency_db.backends.coreml_export import Recipe, coremltools, export_packag
 from latency_db.builder_designs import designs, subjects
 from latency_db.table_row import NETWORK
 from search_space.provenance import provenance
-from studies.cli.latency_progress import MeasureProgress
+from studies.cli.phases import Phases
 
 RESULT = Path(__file__).parent / "results" / "coreml_conversion.json"
 
@@ -39,9 +39,9 @@ def main() -> None:
     load = os.getloadavg()[0]
     refused: dict[str, str] = {}
     if not given.report:
-        with MeasureProgress(Console(stderr=True)) as progress:
+        with Phases(Console(stderr=True)) as progress:
             _, refused = export_packages(
-                listed, given.folder, Recipe(), (1,), given.workers, progress.preparing
+                listed, given.folder, Recipe(), (1,), given.workers, progress.phase("making graphs")
             )
     rows = [
         {name: getattr(package, name) for name in ("key", "params", "macs", "bytes", "seconds")}

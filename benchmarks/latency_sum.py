@@ -44,7 +44,7 @@ from latency_db.table_row import Row
 from latency_db.validate import cases_of, report, rows
 from search_space.provenance import provenance
 from search_space.spec import UNetSpec
-from studies.cli.latency_progress import MeasureProgress
+from studies.cli.phases import Phases
 
 ROOT = Path(__file__).parent.parent
 NAME = "cpu-onnxruntime-narrow"
@@ -85,8 +85,10 @@ def main() -> None:
     # named designs' blocks too, so that the shipped table covers them
     listed = subjects(named, networks)
     effort = Effort(given.passes, given.rounds)
-    with MeasureProgress(Console(stderr=True)) as progress:
-        prepare_graphs(listed, "onnxruntime", {}, effort, given.workers, progress.preparing)
+    with Phases(Console(stderr=True)) as progress:
+        prepare_graphs(
+            listed, "onnxruntime", {}, effort, given.workers, progress.phase("making graphs")
+        )
         if given.prepare:
             return
         outcome = measure(
@@ -95,7 +97,7 @@ def main() -> None:
             given.table,
             effort,
             resume=True,
-            progress=progress.visited,
+            progress=progress.phase("measuring"),
         )
     assert not outcome.skipped, outcome.skipped
     visits = read_rows(given.table)

@@ -57,7 +57,7 @@ def export(
 
     from latency_db.backends.coreml_export import MANIFEST, Recipe, coremltools, export_packages
     from latency_db.builder_designs import subjects
-    from studies.cli.latency_progress import MeasureProgress
+    from studies.cli.phases import Phases
 
     recipe = Recipe(target, precision, layout, batch)  # type: ignore[arg-type]
     coremltools()
@@ -66,9 +66,9 @@ def export(
     listed = subjects(chosen)[:limit]
     if whole:
         listed += list(chosen.named.values())
-    with MeasureProgress(err) as progress:
+    with Phases(err) as progress:
         packages, refused = export_packages(
-            listed, folder, recipe, tuple(copies or (1,)), workers, progress.preparing
+            listed, folder, recipe, tuple(copies or (1,)), workers, progress.phase("making graphs")
         )
     emit(
         [asdict(package) for package in packages],

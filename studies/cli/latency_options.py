@@ -157,18 +157,25 @@ def run_measurement(
     from latency_db.backends.backend import backend_of
     from latency_db.backends.prepare import prepare_graphs
     from latency_db.builder import Effort, measure
-    from studies.cli.latency_progress import MeasureProgress
+    from studies.cli.phases import Phases
 
     options = how.backend_options()
     made = backend_of(how.backend, **options)
     effort = Effort(how.passes, how.rounds, copies=how.chain)
     try:
-        with MeasureProgress(err) as progress:
+        with Phases(err) as progress:
             if how.workers > 1:
                 prepare_graphs(
-                    listed, how.backend, options, effort, how.workers, progress.preparing
+                    listed,
+                    how.backend,
+                    options,
+                    effort,
+                    how.workers,
+                    progress.phase("making graphs"),
                 )
-            outcome = measure(listed, made, out, effort, resume=resume, progress=progress.visited)
+            outcome = measure(
+                listed, made, out, effort, resume=resume, progress=progress.phase("measuring")
+            )
     finally:
         made.close()
     for key, reason in outcome.skipped.items():
