@@ -148,7 +148,7 @@ def test_validate_draws_measures_and_reports_and_goes_on_where_it_stopped(tmp_pa
     table, write = tmp_path / "t.csv", tmp_path / "report.json"
     space = tmp_path / "depths.toml"  # many networks of the same few blocks
     space.write_text(DEPTHS)
-    size = ("--narrow", 8, "--latent", 4)
+    size = ("--narrow", 32, "--latent", 8)
     words = ("validate", table, "--space", space, "--networks", 10, *size)
     words += ("--backend", "torch", "--passes", 1, "--rounds", 1, "--write", write)
     first = run(*words, "--format", "json")
