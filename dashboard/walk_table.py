@@ -13,14 +13,15 @@ from studies.cli.output import giga, millions, percent
 from studies.cli.walk import flat_row
 
 _HEAD = ("step", "params", "Δ", "published", "MACs", "Δ", "published", "ms (80 %)", "Δ",
-         "published", "published")  # fmt: skip
-_CLASSES = ("k", "n", "n", "p", "n", "n", "p", "n", "n", "w", "w")
+         "published", "published", "measured")  # fmt: skip
+_CLASSES = ("k", "n", "n", "p", "n", "n", "p", "n", "n", "w", "w", "w")
 _GROUPS = (
     ("", 1),
     ("Parameters, exact", 3),
     ("MACs, exact", 3),
     ("Latency, estimated", 3),
     ("FID", 1),
+    ("Proxy loss, Δ", 1),
 )
 
 
@@ -45,6 +46,7 @@ def _line(row: dict[str, Any]) -> list[str]:
         percent(row["latency_delta"]),
         row["latency_published"],
         row["fid_published"],
+        row["proxy_loss"],
     ]
 
 

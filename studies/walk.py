@@ -10,6 +10,7 @@ nothing here is filled in from somewhere else.
 (-0.124, -0.12)
 """
 
+import json
 import tomllib
 from functools import lru_cache
 from importlib.resources import files
@@ -24,6 +25,23 @@ WALK_DEVICE = "iPhone 15 Pro"  # the phone of the walk's published latencies
 DELTAS = ("params", "macs", "latency_ms")
 
 FamilyChoice = Literal["M", "F", "both"]
+
+
+@lru_cache(maxsize=1)
+def measured_walk() -> dict[str, dict[str, Any]]:
+    """Return what short training measured of each step's change in loss, by `FAMILY/step`.
+
+    From the validation study of the proxy (`benchmarks/proxy_validation.py`): ``relative``,
+    ``low``, ``high`` (a fraction with its 95 % interval), ``verdict``, ``seeds``, ``steps``.
+    """
+    text = (files("studies") / "measured_walk.json").read_text("utf-8")
+    study = json.loads(text)
+    shared = {"seeds": study["seeds"], "steps": study["steps"]}
+    fields = ("relative", "low", "high", "verdict")
+    return {
+        change["after"]: {**{field: change[field] for field in fields}, **shared}
+        for change in study["changes"]
+    }
 
 
 @lru_cache(maxsize=1)
@@ -48,9 +66,10 @@ def walk_rows(
 
     A row holds family, step, change, against, digest, params, macs, latency_ms with its 80 %
     interval and source, the deltas of the three against the step named in ``against`` (fractions;
-    None for the first), and ``published``: an object of figures, or None where nothing is
-    published. Latency fields are None with ``device=None``. Raises :class:`WalkbenchError` for an
-    unknown family or device.
+    None for the first), ``published``: an object of figures, or None where nothing is published,
+    and ``proxy_loss``: the change in loss that short training measured (:func:`measured_walk`),
+    None where it was not trained. Latency fields are None with ``device=None``. Raises
+    :class:`WalkbenchError` for an unknown family or device.
     """
     if family != "both" and family not in FAMILIES:
         raise_unknown("family", family, [*FAMILIES, "both"])
@@ -85,6 +104,7 @@ def _family_rows(family: str, device: str | None) -> list[dict[str, Any]]:
         for field in DELTAS:
             row[_delta_name(field)] = _delta(row[field], before[field] if before else None)
         row["published"] = published or None
+        row["proxy_loss"] = measured_walk().get(f"{family}/{step}")
         rows[step] = row
     return list(rows.values())
 
