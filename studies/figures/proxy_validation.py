@@ -14,8 +14,13 @@ from typing import Any
 import plotly.graph_objects as go
 
 from studies.figures.page import html_table, write_page
-from studies.figures.style import FEASIBLE_COLOUR, FRONT_COLOUR, INFEASIBLE_COLOUR, NAMED_COLOUR
-from studies.figures.style import styled as _styled
+from studies.figures.style import (
+    FEASIBLE_COLOUR,
+    FRONT_COLOUR,
+    INFEASIBLE_COLOUR,
+    NAMED_COLOUR,
+    styled,
+)
 
 BANDS = ("#0b6e99", "#3a9a7b", "#c9a227", "#c8553d", "#7d4f9a", "#57606a")
 VERDICT_COLOUR = {"REAL": FEASIBLE_COLOUR, "INSIDE NOISE": INFEASIBLE_COLOUR}
@@ -61,11 +66,11 @@ def scatter_figure(rows: list[Mapping[str, Any]]) -> go.Figure:
             )
         )
     figure.update_layout(
-        title="Loss after short training and after long; bars span the seeds",
+        title={"text": "Loss after short training and after long; bars span the seeds"},
         xaxis_title="validation loss, short runs",
         yaxis_title="validation loss, long runs",
     )
-    return _styled(figure, height=560)
+    return _styled(figure, 560)
 
 
 def steps_figure(summary: Mapping[str, Any]) -> go.Figure:
@@ -82,12 +87,12 @@ def steps_figure(summary: Mapping[str, Any]) -> go.Figure:
     )
     figure.add_hline(y=summary["noise_ceiling"], line_dash="dot", annotation_text="noise ceiling")
     figure.update_layout(
-        title="How soon a run ranks as other seeds do at the end",
+        title={"text": "How soon a run ranks as other seeds do at the end"},
         xaxis_title="training steps",
         yaxis_title="Spearman",
         yaxis_range=[min(0.0, *(p["spearman"] for p in points)), 1.02],
     )
-    return _styled(figure, height=400)
+    return _styled(figure, 400)
 
 
 def baselines_figure(summary: Mapping[str, Any]) -> go.Figure:
@@ -105,8 +110,8 @@ def baselines_figure(summary: Mapping[str, Any]) -> go.Figure:
             ],
         )
     )
-    figure.update_layout(title="Spearman with the long runs", xaxis_range=[-1, 1])
-    return _styled(figure, height=420)
+    figure.update_layout(title={"text": "Spearman with the long runs"}, xaxis_range=[-1, 1])
+    return _styled(figure, 420)
 
 
 def walk_figure(walk: Mapping[str, Any]) -> go.Figure:
@@ -135,11 +140,22 @@ def walk_figure(walk: Mapping[str, Any]) -> go.Figure:
         categoryorder="array", categoryarray=[gap["after"] for gap in walk["changes"]]
     )
     figure.update_layout(
-        title=f"Change in loss at each step of the walk, {walk['seeds']} seeds, "
-        f"{walk['steps']} steps (95 % interval)",
+        title={
+            "text": f"Change in loss at each step of the walk, {walk['seeds']} seeds, "
+            f"{walk['steps']} steps (95 % interval)"
+        },
         yaxis_title="% of the loss before the step",
     )
-    return _styled(figure, height=460)
+    return _styled(figure, 460)
+
+
+def _styled(figure: go.Figure, height: int) -> go.Figure:
+    """Apply the common look, with room for a title above the legend."""
+    styled(figure, height)
+    figure.update_layout(
+        margin={"t": 100}, title={"yref": "container", "y": 0.95, "yanchor": "top"}
+    )
+    return figure
 
 
 def _span(rows: list[Mapping[str, Any]], name: str) -> dict[str, Any]:
