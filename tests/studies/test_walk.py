@@ -85,6 +85,18 @@ def test_the_command_prints_both_families_as_json() -> None:
     assert needed | {"latency_high_ms", "published"} <= set(rows[0])
 
 
+def test_steps_that_were_trained_say_whether_the_change_in_loss_is_real() -> None:
+    changes = {row["step"]: row["proxy_loss"] for row in walk_rows("M", device=None)}
+    assert changes.pop("sdxl") is None
+    for change in changes.values():
+        inside = change["low"] <= 0 <= change["high"]
+        assert change["verdict"] == ("INSIDE NOISE" if inside else "REAL")
+    assert all(row["proxy_loss"] is None for row in walk_rows("F", device=None))
+    shown = CliRunner().invoke(app, ["walk", "--family", "M"]).stdout
+    assert "INSIDE NOISE" in shown
+    assert "measured" in shown
+
+
 def test_the_table_says_not_published_and_keeps_the_confidence_words() -> None:
     result = CliRunner().invoke(app, ["walk", "--family", "M"])
     assert result.exit_code == 0
