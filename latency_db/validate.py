@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from latency_db.agreement import interval, kendall, resamples, spearman
 from latency_db.lookup import block_sum
 from latency_db.table import Table
 from latency_db.table_correction import MIN_NETWORKS, fit_correction
@@ -26,9 +27,7 @@ from search_space.cost import cost
 from search_space.errors import WalkbenchError
 
 FOLDS = 10
-RESAMPLES = 2000
-INTERVAL = (0.025, 0.975)
-Statistic = Callable[["np.ndarray", "np.ndarray"], float]
+Correlation = Callable[["np.ndarray", "np.ndarray"], float]
 BASELINES = ("params", "macs", "bytes")
 
 
@@ -74,7 +73,7 @@ def report(cases: Sequence[Case], seed: int = 0) -> dict[str, Any]:
     whole = np.array([case.whole_ms for case in cases])
     total = np.array([case.sum_ms for case in cases])
     corrected = cross_fitted(total, whole, seed)
-    draws = _draws(len(cases), seed)
+    draws = resamples(len(cases), seed + 1)
     out: dict[str, Any] = {"n": len(cases)}
     out |= _errors(total, whole, draws, "")
     out |= _errors(corrected, whole, draws, "_corrected")
@@ -120,25 +119,12 @@ def cross_fitted(x: "np.ndarray", whole: "np.ndarray", seed: int = 0) -> "np.nda
     return out
 
 
-def _draws(n: int, seed: int) -> "np.ndarray":
-    return np.random.default_rng(seed + 1).integers(0, n, size=(RESAMPLES, n))
-
-
-def _interval(
-    statistic: Callable[["np.ndarray"], float], draws: "np.ndarray"
-) -> tuple[float, float]:
-    """Percentiles of ``statistic`` of resampled indices; a constant resample has no rank."""
-    values = np.array([statistic(draw) for draw in draws])
-    low, high = np.nanquantile(values, INTERVAL)
-    return float(low), float(high)
-
-
 def _errors(
     predicted: "np.ndarray", whole: "np.ndarray", draws: "np.ndarray", suffix: str
 ) -> dict[str, float]:
     error = 100 * (predicted / whole - 1)
     absolute = np.abs(error)
-    low, high = _interval(lambda i: float(np.median(absolute[i])), draws)
+    low, high = interval(lambda i: float(np.median(absolute[i])), draws)
     return {
         f"median_abs_error{suffix}_pct": float(np.median(absolute)),
         f"median_abs_error{suffix}_pct_low": low,
@@ -154,12 +140,12 @@ def _ranks(
     predicted: "np.ndarray", whole: "np.ndarray", draws: "np.ndarray", suffix: str
 ) -> dict[str, float]:
     out: dict[str, float] = {}
-    for name, statistic in (("kendall", _kendall), ("spearman", _spearman)):
+    for name, statistic in (("kendall", kendall), ("spearman", spearman)):
 
-        def resampled(i: "np.ndarray", statistic: Statistic = statistic) -> float:
+        def resampled(i: "np.ndarray", statistic: Correlation = statistic) -> float:
             return statistic(predicted[i], whole[i])
 
-        low, high = _interval(resampled, draws)
+        low, high = interval(resampled, draws)
         out[f"{name}{suffix}"] = statistic(predicted, whole)
         out[f"{name}{suffix}_low"], out[f"{name}{suffix}_high"] = low, high
     return out
@@ -171,32 +157,14 @@ def _baseline(
     """A quantity that needs no measurement: its ranks, its errors once scaled, our gain over it."""
     scale = values / values.mean() * whole.mean()  # the fit should not work on 10⁹ and 10¹ at once
     fitted = cross_fitted(scale, whole, seed)
-    low, high = _interval(
-        lambda i: _kendall(total[i], whole[i]) - _kendall(values[i], whole[i]), draws
+    low, high = interval(
+        lambda i: kendall(total[i], whole[i]) - kendall(values[i], whole[i]), draws
     )
     return {
-        "kendall": _kendall(values, whole),
-        "spearman": _spearman(values, whole),
+        "kendall": kendall(values, whole),
+        "spearman": spearman(values, whole),
         "median_abs_error_pct": float(np.median(100 * np.abs(fitted / whole - 1))),
-        "kendall_gain": _kendall(total, whole) - _kendall(values, whole),
+        "kendall_gain": kendall(total, whole) - kendall(values, whole),
         "kendall_gain_low": low,
         "kendall_gain_high": high,
     }
-
-
-def _kendall(x: "np.ndarray", y: "np.ndarray") -> float:
-    """Kendall's tau-b: resamples repeat networks, and so tie."""
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    upper = np.triu_indices(len(x), 1)
-    dx = np.sign(x[:, None] - x[None, :])[upper]
-    dy = np.sign(y[:, None] - y[None, :])[upper]
-    return float((dx * dy).sum() / np.sqrt((dx != 0).sum() * (dy != 0).sum()))
-
-
-def _spearman(x: "np.ndarray", y: "np.ndarray") -> float:
-    from scipy.stats import rankdata
-
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])

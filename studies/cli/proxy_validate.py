@@ -94,9 +94,7 @@ def _show(found: Mapping[str, Any], format: Format) -> None:
             emit(found["walk"]["changes"], format, WALK, title)
 
 
-def _correlation(value: Any) -> str:
-    return decimals(3)(value)
-
+_correlation = decimals(3)
 
 SUMMARY = [
     Column("n_designs", "designs", count),

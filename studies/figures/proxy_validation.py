@@ -21,9 +21,10 @@ from studies.figures.style import (
     NAMED_COLOUR,
     styled,
 )
+from studies.proxy_validation.walk_gaps import NOISE, REAL
 
 BANDS = ("#0b6e99", "#3a9a7b", "#c9a227", "#c8553d", "#7d4f9a", "#57606a")
-VERDICT_COLOUR = {"REAL": FEASIBLE_COLOUR, "INSIDE NOISE": INFEASIBLE_COLOUR}
+VERDICT_COLOUR = {REAL: FEASIBLE_COLOUR, NOISE: INFEASIBLE_COLOUR}
 
 
 def write_validation(found: Mapping[str, Any], path: Path) -> None:

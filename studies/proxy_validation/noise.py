@@ -23,7 +23,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm, t
 
-from studies.proxy_validation.ranking import Values, spearman
+from latency_db.agreement import Values, spearman
 
 CONFIDENCE = 0.95
 POWER = 0.8

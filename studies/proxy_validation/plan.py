@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from latency_db.devices import latency_source
+from latency_db.source import LatencySource
 from proxies.loop import Recipe
 from proxies.twin import TwinError, twin
 from search_space.errors import WalkbenchError
@@ -122,7 +123,7 @@ def make_plan(
     _check(designs, strata, short, long, seeds)
     found = SearchSpace.load(space)
     source = latency_source(device)
-    chosen = _stratified(found, designs, strata, sample_seed, width, latent, device)
+    chosen = _stratified(found, designs, strata, sample_seed, width, latent, source)
     family = walk_specs(FAMILIES[_family(walk)]) if walk is not None else {}
     steps = tuple(
         Design(f"{walk}/{name}", spec, round(source.predict(spec).ms, 4))
@@ -213,10 +214,10 @@ def _stratified(
     seed: int,
     width: int,
     latent: int,
-    device: str,
+    source: LatencySource,
 ) -> tuple[Design, ...]:
     """Return ``number`` designs, as many (±1) from each band of equal share of the latencies."""
-    source, named = latency_source(device), set(all_named().values())
+    named = set(all_named().values())
     pool: dict[UNetSpec, float] = {}
     for spec in draw(space, OVERSAMPLE * number, seed):
         if spec in pool or spec in named:

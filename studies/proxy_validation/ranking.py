@@ -1,45 +1,16 @@
-"""How well one list of numbers ranks designs as another does, with intervals over designs.
+"""What a ranking of designs is good for: choosing one, finding the best few, beyond MACs.
 
-Spearman and Kendall (tau-b); intervals are percentiles of resamples of the *designs*, the same
-resamples for every quantity, so a difference between two proxies is compared pair by pair. All
-quantities are oriented beforehand: larger means a better design. A failed run is minus
-infinity: the last rank.
+All quantities are oriented beforehand: larger means a better design. A failed run is minus
+infinity: the last rank. Rank correlations and their intervals are in `latency_db.agreement`.
 
 >>> truth = np.array([3.0, 1.0, 2.0, 5.0, 4.0])
->>> round(spearman(truth, truth), 9), round(spearman(np.array([2.0, 1.0, 3.0, 5.0, 4.0]), truth), 2)
-(1.0, 0.9)
 >>> regret(np.array([0, 0, 9.0, 0, 1]), truth)
 0.75
 """
 
-from collections.abc import Callable
-
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-Values = NDArray[np.float64]
-Statistic = Callable[[NDArray[np.intp]], float]
-
-RESAMPLES = 2000
-INTERVAL = (0.025, 0.975)
-
-
-def spearman(x: Values, y: Values) -> float:
-    """Return Spearman's rank correlation; nan where one side is constant."""
-    a, b = rankdata(x), rankdata(y)
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def kendall(x: Values, y: Values) -> float:
-    """Return Kendall's tau-b; nan where one side is constant."""
-    a, b = rankdata(x), rankdata(y)  # an infinity has no difference to another, ranks have
-    one, other = np.triu_indices(len(a), 1)
-    da, db = np.sign(a[one] - a[other]), np.sign(b[one] - b[other])
-    pairs = np.count_nonzero(da) * np.count_nonzero(db)
-    return float((da * db).sum() / np.sqrt(pairs)) if pairs else float("nan")
+from latency_db.agreement import Draws, Values, spearman
 
 
 def partial_spearman(x: Values, y: Values, given: Values) -> float:
@@ -49,7 +20,7 @@ def partial_spearman(x: Values, y: Values, given: Values) -> float:
     return float((xy - xz * yz) / np.sqrt(left)) if left > 0 else float("nan")
 
 
-def better_half(truth: Values) -> NDArray[np.intp]:
+def better_half(truth: Values) -> Draws:
     """Return the places of the better half by ``truth``; the middle one of an odd number counts."""
     return np.argsort(-truth, kind="stable")[: -(-len(truth) // 2)]
 
@@ -66,15 +37,3 @@ def regret(x: Values, truth: Values) -> float:
     span = float(np.ptp(finite))
     chosen = max(float(truth[int(np.argmax(x))]), float(finite.min()))
     return (float(finite.max()) - chosen) / span if span else 0.0
-
-
-def resamples(n: int, seed: int = 0) -> NDArray[np.intp]:
-    """Return places drawn with replacement, (RESAMPLES, n)."""
-    return np.random.default_rng(seed).integers(0, n, size=(RESAMPLES, n))
-
-
-def interval(statistic: Statistic, draws: NDArray[np.intp]) -> tuple[float, float]:
-    """Return the 95 % interval of ``statistic`` over resamples; constant resamples are left out."""
-    values = np.array([statistic(draw) for draw in draws])
-    low, high = np.nanquantile(values, INTERVAL)
-    return float(low), float(high)

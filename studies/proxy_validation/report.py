@@ -17,21 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from latency_db.agreement import Values, interval, kendall, resamples, spearman
 from proxies.score import Score
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from studies.proxy_validation.noise import ceiling, reliability, splits
 from studies.proxy_validation.plan import SHORT_SEEDS, Plan
 from studies.proxy_validation.ranking import (
-    Values,
     better_half,
-    interval,
-    kendall,
     partial_spearman,
     precision_at,
     regret,
-    resamples,
-    spearman,
 )
 from studies.proxy_validation.runs import Result
 from studies.proxy_validation.walk_gaps import walk_report

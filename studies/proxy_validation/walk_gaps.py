@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from latency_db.agreement import Values
 from proxies.score import Score
 from studies.proxy_validation.noise import gaps, paired, pooled, seeds_to_resolve
 from studies.proxy_validation.plan import Plan
-from studies.proxy_validation.ranking import Values
 from studies.walk import published_walk
 
 REAL, NOISE = "REAL", "INSIDE NOISE"

@@ -2,15 +2,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from latency_db.agreement import interval, kendall, resamples, spearman
 from studies.proxy_validation.ranking import (
     better_half,
-    interval,
-    kendall,
     partial_spearman,
     precision_at,
     regret,
-    resamples,
-    spearman,
 )
 
 DRAW = np.random.default_rng(0)
