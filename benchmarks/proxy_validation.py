@@ -1,6 +1,6 @@
 """Does the proxy rank designs? The validation studies at CPU size, resumable, and their reports.
 
-    python benchmarks/proxy_validation.py long_4000            # trains what is missing, then reports
+    python benchmarks/proxy_validation.py long_4000            # trains the rest, then reports
     python benchmarks/proxy_validation.py long_4000 --report   # reports what is there
 
 Two studies on the same 32 designs of the space `pocket` in four bands of estimated iPhone latency:
@@ -55,9 +55,7 @@ STUDIES: dict[str, dict[str, Any]] = {
         "long": 4000,
         "seeds": 4,
         "marks": (0.05, 0.1, 0.2, 0.35, 0.5, 0.75),
-        "recipe": Recipe(
-            learning_rate=6e-3, warm_up=50, betas=(0.9, 0.95), validation_images=512
-        ),
+        "recipe": Recipe(learning_rate=6e-3, warm_up=50, betas=(0.9, 0.95), validation_images=512),
     },
 }
 HEADLINE = "long_800"
