@@ -48,9 +48,10 @@ def import_table(source: Path, into: Path, given: Mapping[str, str]) -> list[Row
     rows = _rows(source, given)
     times = {row.block: row.block_ms for row in rows if not row.is_network}
     for block, factor in implausible(times):
+        off = f"{factor:,.0f} times" if factor > 1 else f"1/{1 / factor:,.0f} of"
         raise WalkbenchError(
-            f"{source.name}: {block.key!r} takes {times[block]:g} ms, {factor:.2g} times what "
-            "similar blocks of this table cost; check its unit (milliseconds are needed)"
+            f"{source.name}: {block.key!r} takes {times[block]:g} ms, {off} what similar blocks of "
+            "this table cost; check its unit (milliseconds are needed)"
         )
     with TableWriter(into) as writer:
         for row in rows:

@@ -59,7 +59,8 @@ def cases_of(table: Table) -> list[Case]:
     if len(cases) < 2 * MIN_NETWORKS:
         raise WalkbenchError(
             f"table {table.name} holds {len(cases)} whole networks with all their blocks; "
-            f"{2 * MIN_NETWORKS} are needed: `walkbench latency measure --space S --networks 40`"
+            f"{2 * MIN_NETWORKS} are needed; `walkbench latency validate TABLE --space S` measures "
+            "them"
         )
     return cases
 

@@ -6,15 +6,16 @@
 2
 """
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from studies.cli.latency_options import LatentOption, NarrowOption, SpecOption
 from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, shortened
 
-SpecOption = Annotated[
-    list[str] | None, typer.Option("--spec", help="A named spec or a JSON file; repeatable.")
-]
+if TYPE_CHECKING:
+    from search_space.spec import UNetSpec
+
 TableArgument = Annotated[str, typer.Argument(help="A shipped table or a CSV.")]
 WhereOption = Annotated[
     list[str] | None,
@@ -29,6 +30,8 @@ ContradictionsOption = Annotated[
 def show(
     table: TableArgument,
     spec: SpecOption = None,
+    narrow: NarrowOption = None,
+    latent: LatentOption = None,
     missing: Annotated[
         str, typer.Option(help="Blocks that were not measured: error, interpolate or estimate.")
     ] = "error",
@@ -36,10 +39,12 @@ def show(
     allow_contradictions: ContradictionsOption = False,
     format: FormatOption = Format.table,
 ) -> None:
-    """Show a table's blocks, or with --spec the latency of designs by it."""
+    """Show a table's blocks, or with --spec the latency of designs by it, in the table's size."""
+    from latency_db.builder_designs import designs
+
     loaded = load_table(table, where, allow_contradictions)
     if spec:
-        _show_specs(loaded, spec, missing, format)
+        _show_specs(loaded, designs(spec, width=narrow, latent=latent).named, missing, format)
         return
     rows = [
         {
@@ -75,18 +80,16 @@ def show(
 _MISSING = ("error", "interpolate", "estimate")
 
 
-def _show_specs(loaded: Any, names: list[str], missing: str, format: Format) -> None:
+def _show_specs(loaded: Any, designs: "dict[str, UNetSpec]", missing: str, format: Format) -> None:
     from latency_db.lookup import predict
     from latency_db.mixed import MixedSource
     from search_space.errors import raise_unknown
-    from search_space.load import load_spec
 
     if missing not in _MISSING:
         raise_unknown("policy for missing entries", missing, _MISSING)
     mixed = MixedSource.of(loaded) if missing == "estimate" else None
     rows = []
-    for name in names:
-        design = load_spec(name)
+    for name, design in designs.items():
         if mixed is not None:
             latency = mixed.predict(design)
         else:

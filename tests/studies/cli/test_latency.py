@@ -38,6 +38,13 @@ def test_a_plan_says_nothing_of_other_designs_when_none_was_sampled():
     assert "1 named and 0 sampled" in result.stderr and "chance" not in result.stderr
 
 
+def test_a_table_of_narrow_designs_prices_a_design_at_that_size():
+    words = ("show", "cpu-onnxruntime-narrow", "--spec", "F/ffn-3")
+    (row,) = json.loads(run(*words, "--narrow", 64, "--latent", 32, "--format", "json").stdout)
+    assert (row["spec"], row["source"], row["coverage"]) == ("F/ffn-3", "measured", 1.0)
+    assert "no entry for" in refused(*words)
+
+
 def test_a_good_table_is_imported_and_shown(tmp_path):
     theirs, mine = foreign(tmp_path, f"key,median_ms\n{KEY},0.5\n"), tmp_path / "mine.csv"
     assert run("import", theirs, "--out", mine, "--device", "iPhone 15 Pro").exit_code == 0
