@@ -21,7 +21,6 @@ is complete: a kill or a full disk in the middle of writing leaves the one befor
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from proxies.loop import Trainer
+from search_space.atomic import replacing
 from search_space.errors import WalkbenchError
 
 FORMAT = 1  # bumped when the file changes meaning
@@ -42,14 +42,10 @@ def save(trainer: Trainer, path: Path) -> None:
 
     Raises :class:`WalkbenchError` when it cannot be written; the checkpoint before is still there.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        save_file(_tensors(trainer), partial, metadata={"run": json.dumps(_facts(trainer))})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with replacing(path) as partial:
+            save_file(_tensors(trainer), partial, metadata={"run": json.dumps(_facts(trainer))})
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         kept = "the checkpoint before is kept" if path.exists() else "there is none before it"
         raise WalkbenchError(
             f"checkpoint {str(path)!r} cannot be written: {error}; {kept}; make room or name "

@@ -35,6 +35,7 @@ from latency_db.backends.coreml_check import ProgramFacts, check_program
 from latency_db.backends.coreml_form import Layout, export_form
 from latency_db.backends.host import versions
 from latency_db.builder_chain import Chain, Program, Subject, key_of, program_of
+from search_space.atomic import replacing
 from search_space.block import TransformerLayer
 from search_space.cost import block_cost, cost
 from search_space.errors import WalkbenchError, raise_unknown
@@ -237,9 +238,8 @@ def _macs(subject: Subject) -> int:
 
 
 def _write_json(path: Path, data: Any) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
 def _one_thread() -> None:

@@ -18,7 +18,6 @@ True
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -46,6 +45,7 @@ from proxies.data.encoders import Encoder
 from proxies.data.entries import Entry, Sample, Skipped, read
 from proxies.data.listing import Listing
 from proxies.memory import is_out_of_memory
+from search_space.atomic import replacing
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.provenance import provenance
 
@@ -217,15 +217,9 @@ class _Made:
             "embeddings": torch.cat([none[1].to(dtype), *self.embeddings]),
         }
         pictures = {"keys": self.keys, "captions": self.captions}
-        partial_path = path.with_name(f"{path.name}.partial")
-        try:
+        with replacing(path) as partial_path:
             save_file(tensors, partial_path, metadata={"pictures": json.dumps(pictures)})
-            with partial_path.open("rb") as file:
-                os.fsync(file.fileno())
             digest = sha256(partial_path)
-            partial_path.replace(path)
-        finally:
-            partial_path.unlink(missing_ok=True)
         return Shard(path.name, digest, len(self.keys), tuple(self.skipped))
 
 

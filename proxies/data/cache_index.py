@@ -10,12 +10,12 @@ Settings(vae='vae', ...)
 import dataclasses
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from proxies.data.entries import Skipped
+from search_space.atomic import replacing
 from search_space.errors import WalkbenchError
 
 FORMAT = 1  # bumped when files change meaning
@@ -156,12 +156,9 @@ def _shard(data: dict[str, Any]) -> Shard:
 
 def write_index(folder: Path, index: Index) -> None:
     """Replace the index in ``folder``; raises `OSError`, the one before stays then."""
-    partial = folder / f"{INDEX}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(index.to_dict(), file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / INDEX)
+    text = json.dumps(index.to_dict(), indent=1, ensure_ascii=False)
+    with replacing(folder / INDEX) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def check_same(folder: Path, there: Settings, here: Settings) -> None:

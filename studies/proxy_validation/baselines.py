@@ -15,6 +15,7 @@ from pathlib import Path
 
 from proxies.threads import cpu_threads
 from proxies.zero_cost import zero_cost_scores
+from search_space.atomic import replacing
 from studies.proxy_validation.plan import Design, Plan
 
 ZERO_COST_SEED = 0
@@ -36,9 +37,8 @@ def kept_baselines(
     for i, design in enumerate(plan.designs):
         if design.label not in found:
             found[design.label] = baselines(plan, design)
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(found, indent=1), encoding="utf-8")
-            partial.replace(path)
+            with replacing(path) as partial:
+                partial.write_text(json.dumps(found, indent=1), encoding="utf-8")
         if progress is not None:
             progress(i + 1, len(plan.designs), design.label)
     return found

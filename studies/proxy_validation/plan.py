@@ -25,6 +25,7 @@ from latency_db.devices import latency_source
 from latency_db.source import LatencySource
 from proxies.loop import Recipe
 from proxies.twin import TwinError, twin
+from search_space.atomic import replacing
 from search_space.errors import WalkbenchError
 from search_space.presets import FAMILIES, all_named, walk_specs
 from search_space.sample import draw
@@ -155,9 +156,8 @@ def keep_plan(plan: Plan, folder: Path) -> None:
     path = folder / "plan.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(plan.to_json(), encoding="utf-8")
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_text(plan.to_json(), encoding="utf-8")
         return
     kept = load_plan(folder)
     for field in dataclasses.fields(Plan):
