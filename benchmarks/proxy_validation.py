@@ -14,8 +14,8 @@ planned after the first was read: 80 steps had turned out to end on the first pl
 
     benchmarks/results/proxy_validation/STUDY/       plan, one line per run, baselines
     benchmarks/results/proxy_validation/STUDY.json   its report
+    benchmarks/results/proxy_validation.json         the report of the headline study instead
     benchmarks/results/proxy_validation/STUDY.html   its plots (not kept in the repository)
-    benchmarks/results/proxy_validation.json         a copy of the headline study's report
     studies/measured_walk.json                       which steps of the walk change the loss
 
 Runs come seed by seed over all designs. Stop it at any time: the same command goes on, and the
@@ -75,10 +75,9 @@ def main() -> None:
             train(plan, folder, given.workers, progress.phase("training steps"))
         baselines = kept_baselines(plan, folder, progress.phase("baselines"))
     found = report(plan, results_of(plan, folder), baselines)
-    text = json.dumps({**found, "provenance": provenance()}, indent=1) + "\n"
-    folder.with_suffix(".json").write_text(text)
-    if given.study == HEADLINE:
-        (RESULTS / "proxy_validation.json").write_text(text)
+    headline = given.study == HEADLINE
+    path = RESULTS / "proxy_validation.json" if headline else folder.with_suffix(".json")
+    path.write_text(json.dumps({**found, "provenance": provenance()}, indent=1) + "\n")
     write_validation(found, folder.with_suffix(".html"))
     if found["walk"] is not None:
         walk = {k: v for k, v in found["walk"].items() if k != "loss_by_seed"}

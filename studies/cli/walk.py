@@ -75,6 +75,8 @@ MEASURED = [
     Column("verdict", "verdict"),
     Column("seeds", "seeds", count, right=True),
     Column("steps", "steps", count, right=True),
+    Column("latent", "latent", count, right=True),
+    Column("untried_latents", "also needs", lambda v: ", ".join(map(str, v)) or "–", right=True),
 ]
 
 

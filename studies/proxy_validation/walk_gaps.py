@@ -2,7 +2,8 @@
 
 A step of the walk is REAL when the 95 % interval of its change in loss excludes zero, and INSIDE
 NOISE otherwise; "no change" is never shown, only "no more than this". For a difference of one
-percent it is said how many seeds would show it, at every length that was trained.
+percent it is said how many seeds would show it, at every length that was trained. A step along an
+axis that a small twin shows only in part says at which other latent it has yet to be trained.
 
 >>> from studies.proxy_validation.plan import make_plan
 >>> walk_report(make_plan("pocket", designs=4, strata=2, short=2, long=20, seeds=2), {}) is None
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from latency_db.agreement import Values
+from proxies.resolution import latents_for
 from proxies.score import Score
 from studies.proxy_validation.noise import gaps, paired, pooled, seeds_to_resolve
 from studies.proxy_validation.plan import Plan
@@ -37,8 +39,17 @@ def walk_report(plan: Plan, scores: Mapping[tuple[str, str, int], Score]) -> dic
     runs = {label: [scores[label, "walk", s] for s in seeds] for label in labels}
     losses = {label: np.array([score.value for score in row]) for label, row in runs.items()}
     pairs = _pairs(labels)
+    specs = {design.label: design.spec for design in plan.walk}
     found = [
-        {**dataclasses.asdict(gap), "verdict": REAL if gap.real else NOISE}
+        {
+            **dataclasses.asdict(gap),
+            "verdict": REAL if gap.real else NOISE,
+            "untried_latents": [
+                latent
+                for latent in latents_for(specs[gap.before], specs[gap.after], plan.latent)
+                if latent != plan.latent
+            ],
+        }
         for gap in gaps(pairs, losses)
     ]
     return {

@@ -100,6 +100,9 @@ def test_walk_steps_are_real_or_inside_noise():
     plan = small_plan(designs=4, walk="M")
     walk = report(plan, made_results(plan), made_baselines(plan))["walk"]
     assert {gap["verdict"] for gap in walk["changes"]} == {"REAL"}
+    untried = {gap["after"]: gap["untried_latents"] for gap in walk["changes"]}
+    assert untried["M/no-high-res-sa"] == [48]  # a small twin has too few places to show it
+    assert untried["M/ffn-3"] == []
     loud = report(plan, made_results(plan, long_noise=0.2), made_baselines(plan))["walk"]
     assert "INSIDE NOISE" in {gap["verdict"] for gap in loud["changes"]}
     assert [at["steps"] for at in loud["one_percent"]] == [1, 3, 6, 10]
