@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from latency_db.builder_chain import Subject
 from latency_db.builder_narrow import narrow
 from latency_db.builder_plan import plan_blocks
-from latency_db.builder_sample import sample
 from search_space.errors import WalkbenchError
 from search_space.load import load_spec
 from search_space.plan import plan
 from search_space.presets import all_named
+from search_space.sample import draw_distinct
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
 
@@ -57,7 +57,7 @@ def designs(
     else:
         chosen = {}
     without = () if named else all_named().values()
-    drawn = sample(loaded, samples, seed, without) if loaded is not None and samples else []
+    drawn = draw_distinct(loaded, samples, seed, without) if loaded is not None and samples else []
     return Designs(
         {name: _sized(spec, width, latent) for name, spec in chosen.items()},
         [_sized(spec, width, latent) for spec in drawn],

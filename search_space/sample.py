@@ -4,14 +4,20 @@
 >>> first, second = draw(SearchSpace.load("snapgen"), 2, seed=0)
 >>> first != second, draw(SearchSpace.load("snapgen"), 1, seed=0) == [first]
 (True, True)
+>>> len(set(draw_distinct(SearchSpace.load("snapgen"), 3, seed=7)))
+3
 """
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from search_space.errors import SpecError, WalkbenchError
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
+
+TRIES = 100  # per design wanted; a space that contradicts itself more often is broken
 
 V = TypeVar("V")
 
@@ -48,3 +54,32 @@ def draw(space: SearchSpace, number: int, seed: int) -> list[UNetSpec]:
     """Return ``number`` designs of ``space``; a longer list begins with a shorter one's designs."""
     source = random.Random(seed)
     return [space.suggest(RandomValues(source)) for _ in range(number)]
+
+
+def draw_distinct(
+    space: SearchSpace, count: int, seed: int, without: Iterable[UNetSpec] = ()
+) -> list[UNetSpec]:
+    """Return ``count`` different designs drawn uniformly over the axes of ``space``.
+
+    None of them is one of ``without``, such as designs that somebody chose by hand.
+    The seed counts within the space: another space draws otherwise.
+
+    Raises :class:`WalkbenchError` when the space has not that many.
+    """
+    generator = random.Random(f"{space.digest()}-{seed}")
+    left_out = set(without)
+    found: dict[UNetSpec, None] = {}
+    for _ in range(TRIES * max(count, 1)):
+        if len(found) == count:
+            break
+        try:
+            drawn = space.suggest(RandomValues(generator))
+        except SpecError:
+            continue  # axes that contradict each other; drawn again
+        if drawn not in left_out:
+            found[drawn] = None
+    if len(found) < count:
+        raise WalkbenchError(
+            f"space {space.name!r} gave only {len(found)} different designs; ask for fewer"
+        )
+    return list(found)

@@ -18,7 +18,6 @@ from latency_db.builder_chain import Chain, program_of
 from latency_db.builder_designs import designs, subjects
 from latency_db.builder_narrow import narrow
 from latency_db.builder_plan import plan_blocks
-from latency_db.builder_sample import sample
 from latency_db.builder_time import seconds_by_block
 from latency_db.table import Table
 from latency_db.table_file import read_rows, unfinished_rows
@@ -27,6 +26,7 @@ from search_space.errors import WalkbenchError
 from search_space.modules import block_inputs, build
 from search_space.plan import plan
 from search_space.presets import all_named, named_spec
+from search_space.sample import draw_distinct
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
 from tests.latency_db import small_blocks
@@ -194,12 +194,6 @@ def test_a_killed_measurement_resumes_and_repeats_at_most_the_block_it_was_on(tm
     assert len({row.run for row in rows}) == 1
 
 
-def test_a_sample_leaves_out_what_it_is_told_to():
-    space = SearchSpace.load("pocket")
-    first, second, third = sample(space, 3, seed=1)
-    assert sample(space, 2, seed=1, without=[second]) == [first, third]
-
-
 def test_effort_that_measures_nothing_is_refused():
     for change in ({"passes": 0}, {"rounds": 0}, {"copies": (4, 1)}):
         with pytest.raises(WalkbenchError):
@@ -226,13 +220,13 @@ def test_the_plan_completes_the_cheapest_design_first_and_lists_each_block_once(
 
 def test_the_share_of_a_space_that_was_seen_grows_with_the_sample():
     space = SearchSpace.load("pocket")
-    few, many = (plan_blocks({}, sample(space, n, seed=3)).seen for n in (4, 200))
+    few, many = (plan_blocks({}, draw_distinct(space, n, seed=3)).seen for n in (4, 200))
     assert few < many and many > 0.99
 
 
 def test_the_pocket_space_has_few_blocks_and_holds_the_walk_of_family_f():
     space = SearchSpace.load("pocket")
-    assert len(plan_blocks({}, sample(space, 300, seed=1)).blocks) < 200
+    assert len(plan_blocks({}, draw_distinct(space, 300, seed=1)).blocks) < 200
     assert all(named_spec(f"F/{step}") in space for step in ("thin", "mqa", "early-condition"))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.presets import FAMILIES, all_named, named_spec, walk_specs
-from search_space.sample import RandomValues, draw
+from search_space.sample import RandomValues, draw, draw_distinct
 from search_space.space import FixedValues, OutsideSpace, SearchSpace, shipped_spaces
 from search_space.spec import UNetSpec
 
@@ -146,3 +146,9 @@ def test_an_unknown_space_names_the_shipped_ones(tmp_path: Path) -> None:
 def test_every_shipped_space_loads() -> None:
     for name in shipped_spaces():
         assert SearchSpace.load(name).size() > 1
+
+
+def test_a_sample_leaves_out_what_it_is_told_to():
+    space = SearchSpace.load("pocket")
+    first, second, third = draw_distinct(space, 3, seed=1)
+    assert draw_distinct(space, 2, seed=1, without=[second]) == [first, third]
