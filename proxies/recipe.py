@@ -31,6 +31,11 @@ class Recipe:
             value = getattr(self, name)
             if not value > 0:
                 raise WalkbenchError(f"{name} is {value}; a positive number is needed")
+        if self.warm_up < 0:
+            raise WalkbenchError(f"warm_up is {self.warm_up}; 0 or more steps are allowed")
+        for name, value in zip(("beta1", "beta2"), self.betas, strict=True):
+            if not 0 <= value < 1:
+                raise WalkbenchError(f"{name} is {value}; 0 or more and less than 1 is allowed")
 
 
 @dataclass(frozen=True)

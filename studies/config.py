@@ -195,6 +195,9 @@ def _space(table: ConfigTable, folder: Path | None) -> SearchSpace:
 
 
 def _proxy(table: ConfigTable, space: SearchSpace) -> ProxySettings:
+    beta2 = table.positive("beta2", Recipe.betas[1])
+    if beta2 >= 1:
+        raise table.bad("beta2", "a number below 1")
     settings = ProxySettings(
         steps=table.whole("steps", None, least=1),
         seconds=table.positive("seconds", None),
@@ -204,6 +207,8 @@ def _proxy(table: ConfigTable, space: SearchSpace) -> ProxySettings:
         recipe=Recipe(
             batch=table.whole("batch", Recipe.batch, least=1),
             learning_rate=table.positive("learning_rate", Recipe.learning_rate),
+            warm_up=table.whole("warm_up", Recipe.warm_up, least=0),
+            betas=(Recipe.betas[0], beta2),
         ),
     )
     table.done()

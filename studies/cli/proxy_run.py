@@ -34,6 +34,13 @@ from studies.cli.proxy_measures import (
     ExtrapolateOption,
     SamplesOption,
 )
+from studies.cli.proxy_recipe import (
+    BatchOption,
+    Beta2Option,
+    LearningRateOption,
+    WarmUpOption,
+    recipe_of,
+)
 
 SECONDS = 20.0
 
@@ -49,8 +56,10 @@ def run(
     seed: Annotated[int, typer.Option(help="Of the weights, the order and the noise.")] = 0,
     width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
     latent: LatentOption = None,
-    batch: Annotated[int | None, typer.Option(help="Pictures per step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="After the warm-up.")] = None,
+    batch: BatchOption = None,
+    learning_rate: LearningRateOption = None,
+    warm_up: WarmUpOption = None,
+    beta2: Beta2Option = None,
     samples: SamplesOption = None,
     composition: CompositionOption = False,
     distances: DistancesOption = False,
@@ -72,8 +81,8 @@ def run(
 ) -> None:
     """Train the twin of SPEC on captioned pictures and print its validation loss.
 
-    Lower is better. Scores compare between runs of one budget, width, latent, batch, learning rate
-    and precision; all runs of one seed see the same pictures, noise and timesteps. Ctrl-C prints
+    Lower is better. Scores compare between runs of one budget, width, latent, recipe and
+    precision; all runs of one seed see the same pictures, noise and timesteps. Ctrl-C prints
     the score of what was trained until then.
     """
     from proxies.threads import cpu_threads
@@ -86,7 +95,7 @@ def run(
     asked.check(steps, data in (None, "shapes") and not (images or latents))
     if seconds is None and steps is None:
         seconds = SECONDS
-    budget, recipe = Budget(steps, seconds), _recipe(batch, learning_rate)
+    budget, recipe = Budget(steps, seconds), recipe_of(batch, learning_rate, warm_up, beta2)
     err.print("making data and twin …", style="dim")
     train, validation, side = proxy_data(data, images, latents, vae, latent)
     with cpu_threads(threads):
@@ -101,14 +110,6 @@ def run(
         codes.append(lack.exit_code)
     if codes:
         raise typer.Exit(max(codes))
-
-
-def _recipe(batch: int | None, learning_rate: float | None) -> Any:
-    """Return the recipe with what was asked for in place of its own values."""
-    from proxies.trainer import Recipe
-
-    asked: dict[str, Any] = {"batch": batch, "learning_rate": learning_rate}
-    return Recipe(**{name: value for name, value in asked.items() if value is not None})
 
 
 def _train(trainer: Any, budget: Any, validate_at: tuple[float, ...], to: Path | None) -> Any:

@@ -14,6 +14,13 @@ import typer
 
 from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, percent
 from studies.cli.phases import Phases
+from studies.cli.proxy_recipe import (
+    BatchOption,
+    Beta2Option,
+    LearningRateOption,
+    WarmUpOption,
+    recipe_of,
+)
 
 
 def validate(
@@ -34,6 +41,10 @@ def validate(
     device: Annotated[str, typer.Option(help="Whose latency makes the bands.")] = "iPhone 15 Pro",
     width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
     latent: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 24,
+    batch: BatchOption = None,
+    learning_rate: LearningRateOption = None,
+    warm_up: WarmUpOption = None,
+    beta2: Beta2Option = None,
     workers: Annotated[int, typer.Option(help="Processes, one CPU thread each.", min=1)] = 1,
     report: Annotated[
         bool, typer.Option("--report", help="Train nothing, report what the folder holds.")
@@ -68,6 +79,7 @@ def validate(
             walk_steps=walk_steps,
             width=width,
             latent=latent,
+            recipe=recipe_of(batch, learning_rate, warm_up, beta2),
         )
         keep_plan(plan, folder)
     with Phases(err) as progress:

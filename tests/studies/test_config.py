@@ -48,6 +48,8 @@ def test_a_good_config_is_read_as_written(tmp_path):
         ("width = 8", "latent = 25", "multiple of 4"),
         ("width = 8", "latent = 16", "16 pixels are too small"),
         ("width = 8", "batch = 0", "batch is 0"),
+        ("width = 8", "beta2 = 1.5", "beta2 is 1.5; a number below 1"),
+        ("width = 8", "warm_up = -1", "warm_up is -1; an integer of 0 or more"),
         ("['F/mqa']", "['F/mqb']", "did you mean 'F/mqa'"),
         ("['F/mqa']", "['sd21']", "sd21: spec has 4 stages"),
         ("['F/mqa']", "['sd21', 'sdxl']", "(and 1 more)"),
@@ -103,6 +105,8 @@ def test_what_makes_trials_incomparable_is_in_about_and_the_rest_is_not(tmp_path
         {"budgets": "latency_ms = 261"},
         {"objectives": ("latency_ms", "proxy_loss")},
         {"proxy": "[proxy]\nsteps = 3\nwidth = 8"},
+        {"proxy": "[proxy]\nsteps = 2\nwidth = 8\nwarm_up = 50"},
+        {"proxy": "[proxy]\nsteps = 2\nwidth = 8\nbeta2 = 0.95"},
     ):
         assert make_config(tmp_path, **other).about() != plain
 

@@ -126,6 +126,8 @@ def test_a_run_that_diverges_prints_why_and_exits_with_1(spec):
         (["sdxl", "--width", "1"], "twin rule channels"),
         (["sdxl", "--batch", "0"], "batch is 0"),
         (["sdxl", "--learning-rate", "-1"], "learning_rate is -1"),
+        (["sdxl", "--warm-up", "-1"], "warm_up is -1"),
+        (["sdxl", "--beta2", "1"], "beta2 is 1"),
         (["sdxl", "--samples", "grid.gif"], "not a .png"),
         (["sdxl", "--samples", "grid.png", "--images", "."], "--samples draws shapes"),
         (["sdxl", "--samples", "grid.png", "--data", "digits"], "--samples draws shapes"),

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from studies.cli.main import app
-from studies.proxy_validation.plan import keep_plan
+from studies.proxy_validation.plan import keep_plan, load_plan
 from studies.proxy_validation.runs import RUNS, append_result
 from tests.studies.proxy_validation.made_up import made_baselines, made_results, small_plan
 
@@ -54,6 +54,7 @@ def test_the_plots_are_a_page(study, tmp_path):
         (["nothing-here", "--report"], "no validation study"),
         (["x", "--short", 5, "--long", 20], "--long 50"),
         (["x", "--space", "nope"], "unknown space 'nope'"),
+        (["x", "--beta2", "2"], "beta2 is 2"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words, message, tmp_path, monkeypatch):
@@ -62,3 +63,15 @@ def test_bad_input_is_one_line_and_exit_code_2(words, message, tmp_path, monkeyp
     assert done.exit_code == 2
     assert message in done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_the_recipe_that_is_asked_for_is_the_one_that_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr("studies.proxy_validation.runs.train", lambda *given: None)
+    sizes = ["--designs", 4, "--strata", 2, "--short", 1, "--long", 10, "--width", 8]
+    words = ["--batch", 2, "--learning-rate", "6e-3", "--warm-up", 50, "--beta2", 0.95]
+    run(tmp_path, *sizes, *words)
+    recipe = load_plan(tmp_path).recipe
+    assert (recipe.batch, recipe.learning_rate, recipe.warm_up) == (2, 6e-3, 50)
+    assert recipe.betas == (0.9, 0.95)
+    other = run(tmp_path, *sizes, *words[:-1], 0.97)
+    assert other.exit_code == 2 and "recipe differs" in other.stderr
