@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxies.checkpoint import restore, save
+from proxies.data.source import DataSource
 from proxies.loop import Budget, Recipe, Trainer
 from proxies.score import Score
 from proxies.threads import cpu_threads
@@ -55,6 +56,7 @@ def run_proxy(
     width: int = 16,
     latent: int = 24,
     recipe: Recipe | None = None,
+    data: DataSource | None = None,
     device: str = "cpu",
     precision: str = "auto",
     compiled: bool = False,
@@ -67,6 +69,7 @@ def run_proxy(
 ) -> Score:
     """Train the twin of ``spec`` and return its score; a diverged run gives a failed score.
 
+    ``data`` are the shapes where nothing else is said; other data are read once per process.
     ``validate_at`` has shares of the budget, 0 to 1, at which the score is taken on the way and
     handed to ``progress``; what ``progress`` raises ends the run. With ``checkpoint`` the run goes
     on where that file left it, and saves itself there. ``threads`` of the CPU are used; only with
@@ -76,12 +79,15 @@ def run_proxy(
     """
     budget = Budget(steps, seconds)
     with cpu_threads(threads):
+        train, validation = (data or DataSource()).both(latent)
         trainer = Trainer(
             spec,
             width,
             latent,
             seed,
             recipe or Recipe(),
+            train,
+            validation,
             device=device,
             precision=precision,
             compiled=compiled,

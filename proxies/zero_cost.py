@@ -31,7 +31,8 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from proxies.data.dataset import shapes, to_float
+from proxies.data.dataset import shapes
+from proxies.data.training_data import TrainingData
 from proxies.flow_matching import interpolate, quantiles, sample_losses, velocity
 from proxies.model import Learner, make_learner
 from proxies.twin import twin
@@ -56,20 +57,23 @@ def zero_cost_scores(
     seed: int = 0,
     batch: int = 16,
     batches: int = 2,
+    data: TrainingData | None = None,
 ) -> dict[str, float]:
     """Return every zero-cost score of the twin of ``spec``; params and MACs are of ``spec`` itself.
 
+    The gradients are taken on the first pictures of ``data``, the shapes if nothing is said.
     ``batches`` gradients of ``batch`` samples each (two or more: ZiCo needs a spread). Raises
     :class:`proxies.twin.TwinError` when the twin cannot be built.
     """
     if batch < 2 or batches < 2:
         raise ValueError(f"batch {batch} and batches {batches} must both be 2 or more")
-    data = shapes("train", batch * batches, latent)
+    data = data or shapes("train", batch * batches, latent)
+    small = twin(spec, width, latent, channels=data.channels, tokens=data.text_tokens)
     learner = make_learner(
-        twin(spec, width, latent), data.vocabulary, data.moments, seed, zero_readout=False
+        small, data.vocabulary, data.moments, seed, zero_readout=False, text_width=data.text_width
     )
     generator = stream(seed, "zero-cost")
-    drawn = [_batch(i, batch, generator, latent, batch * batches) for i in range(batches)]
+    drawn = [_batch(data, i, batch, generator) for i in range(batches)]
     gradients = [_gradients(learner, one) for one in drawn]
     weights = dict(learner.unet.named_parameters())
     priced, first = cost(spec), gradients[0]
@@ -85,13 +89,12 @@ def zero_cost_scores(
     }
 
 
-def _batch(i: int, batch: int, generator: torch.Generator, latent: int, total: int) -> Batch:
-    """Return noisy pictures, times, word numbers, labels and target velocities."""
-    data, rows = shapes("train", total, latent), slice(i * batch, (i + 1) * batch)
-    x0, t = to_float(data.images[rows]), quantiles(batch)
+def _batch(data: TrainingData, i: int, batch: int, generator: torch.Generator) -> Batch:
+    """Return noisy pictures, times, texts, labels and target velocities."""
+    x0, texts, labels = data.batch(torch.arange(i * batch, (i + 1) * batch) % len(data))
+    t = quantiles(batch)
     noise = torch.randn(x0.shape, generator=generator)
-    tokens, labels = torch.from_numpy(data.tokens[rows]), torch.from_numpy(data.labels[rows])
-    return interpolate(x0, noise, t), t, tokens, labels, velocity(x0, noise)
+    return interpolate(x0, noise, t), t, texts, labels, velocity(x0, noise)
 
 
 def _gradients(learner: Learner, batch: Batch) -> dict[str, Tensor]:

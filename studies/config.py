@@ -21,6 +21,7 @@ from typing import Any
 
 from latency_db.devices import chip_of
 from proxies.data.dataset import shapes
+from proxies.data.source import DataSource
 from proxies.trainer import Recipe
 from proxies.twin import twin
 from search_space.errors import WalkbenchError, raise_unknown
@@ -45,6 +46,14 @@ class ProxySettings:
     latent: int = 24
     seed: int = 0
     recipe: Recipe = field(default_factory=Recipe)
+    data: DataSource = field(default_factory=DataSource)
+
+    def about(self) -> dict[str, Any]:
+        """Return what makes scores compare, as JSON: of the data their content, not their place."""
+        found = asdict(self)
+        del found["data"]
+        content = self.data.content(self.latent)
+        return found if content is None else {**found, "data": content}
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class StudyConfig:
             "objectives": list(self.objectives),
             "budgets": dict(self.budgets),
             "device": self.device,
-            "proxy": asdict(self.proxy) if self.proxy else None,
+            "proxy": self.proxy.about() if self.proxy else None,
         }
 
 
@@ -136,7 +145,9 @@ def parse_config(text: str, where: str = "config", folder: Path | None = None) -
     device = _device(tables["device"], {*objectives, *budgets})
     space = _space(tables["space"], folder)
     samples = tables["proxy"].whole("samples", 0, least=0)
-    proxy = _proxy(tables["proxy"], space) if "proxy_loss" in objectives else None
+    proxy = _proxy(tables["proxy"], space, folder) if "proxy_loss" in objectives else None
+    if samples and proxy is not None and not proxy.data.is_shapes:
+        raise WalkbenchError(f"{where}: [proxy] samples draws shapes; leave it out with other data")
     if proxy is None and "proxy" in data:
         raise WalkbenchError(
             f"{where}: [proxy] has no effect without the objective proxy_loss; "
@@ -194,7 +205,7 @@ def _space(table: ConfigTable, folder: Path | None) -> SearchSpace:
     return space.fix(fix)
 
 
-def _proxy(table: ConfigTable, space: SearchSpace) -> ProxySettings:
+def _proxy(table: ConfigTable, space: SearchSpace, folder: Path | None) -> ProxySettings:
     beta2 = table.positive("beta2", Recipe.betas[1])
     if beta2 >= 1:
         raise table.bad("beta2", "a number below 1")
@@ -210,6 +221,7 @@ def _proxy(table: ConfigTable, space: SearchSpace) -> ProxySettings:
             warm_up=table.whole("warm_up", Recipe.warm_up, least=0),
             betas=(Recipe.betas[0], beta2),
         ),
+        data=_data(table, folder or Path()),
     )
     table.done()
     if (settings.steps is None) == (settings.seconds is None):
@@ -218,10 +230,24 @@ def _proxy(table: ConfigTable, space: SearchSpace) -> ProxySettings:
         )
     try:
         twin(space.base, settings.width, settings.latent)
-        shapes("train", 1, settings.latent)
+        if settings.data.is_shapes:
+            shapes("train", 1, settings.latent)
     except WalkbenchError as error:
         raise WalkbenchError(f"{table.where}: [proxy] {error}") from None
     return settings
+
+
+def _data(table: ConfigTable, folder: Path) -> DataSource:
+    named, images, latents = (table.text(key, None) for key in ("data", "images", "latents"))
+    try:
+        return DataSource(
+            named,
+            None if images is None else str(folder / images),
+            None if latents is None else str(folder / latents),
+            table.text("vae", None),
+        )
+    except WalkbenchError as error:
+        raise WalkbenchError(f"{table.where}: [proxy] {error}") from None
 
 
 def _enqueue(

@@ -125,8 +125,10 @@ def make_proxy(
 ) -> Proxy:
     """Return the proxy that a config asks for: short training of the design's twin.
 
-    ``gallery`` has each trained twin draw.
+    ``gallery`` has each trained twin draw. Raises :class:`WalkbenchError` when the data cannot be
+    read: at once, as it is no fault of a design.
     """
+    settings.data.load(settings.latent)
 
     def each_step(progress: Progress) -> None:
         interrupt.check()
@@ -141,6 +143,7 @@ def make_proxy(
             width=settings.width,
             latent=settings.latent,
             recipe=settings.recipe,
+            data=settings.data,
             progress=each_step,
             at_end=gallery.draw if gallery else None,
         )

@@ -1,21 +1,19 @@
 """Which data a proxy command trains on: shapes, digits, the user's pictures or cached latents.
 
->>> proxy_data(None, None, None, None, None)
+>>> from proxies.data.source import DataSource
+>>> proxy_data(DataSource(), None)
 (None, None, 24)
->>> proxy_data("shapes", "pictures/", None, None, None)
-Traceback (most recent call last):
-    ...
-search_space.errors.WalkbenchError: --data and --images both name data; give one of them
 """
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search_space.errors import WalkbenchError, raise_unknown
 from studies.cli.output import err
+
+if TYPE_CHECKING:
+    from proxies.data.source import DataSource
 
 SIZE = 24  # pixels, or what a cache has
 
@@ -31,7 +29,7 @@ ImagesOption = Annotated[
     ),
 ]
 LatentsOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--latents", help="Train on a cache that `walkbench data cache` made."),
 ]
 VaeOption = Annotated[
@@ -43,41 +41,20 @@ LatentOption = Annotated[
 ]
 
 
-def proxy_data(
-    data: str | None, images: str | None, latents: Path | None, vae: str | None, latent: int | None
-) -> tuple[Any, Any, int]:
+def proxy_data(source: "DataSource", latent: int | None) -> tuple[Any, Any, int]:
     """Return training and validation data, None for the shapes, and the side of a picture.
 
-    Says on stderr how much there is and what was skipped. Raises :class:`WalkbenchError` for an
-    unknown name, two sources at once, and what the sources raise.
+    Says on stderr how much there is and what was skipped. Raises :class:`WalkbenchError` as the
+    source does.
     """
-    given = {"--data": data, "--images": images, "--latents": latents}
-    named = [option for option, value in given.items() if value is not None]
-    if len(named) > 1:
-        raise WalkbenchError(f"{named[0]} and {named[1]} both name data; give one of them")
-    if vae is not None and latents is None:
-        raise WalkbenchError("--vae says which VAE cached latents must be of; give --latents too")
+    own = source.latents is not None and latent is None  # a cache has a size of its own
     size = SIZE if latent is None else latent
-    if latents is not None:
-        from proxies.data.latents import load_latents
-
-        cached = load_latents(latents, vae)
-        _say(cached, "cached pictures")
-        return cached.train, cached.validation, cached.train.size if latent is None else latent
-    if images is not None:
-        from proxies.data.pictures import captioned_pictures
-
-        own = captioned_pictures(images, size)
-        _say(own, "pictures")
-        return own.train, own.validation, size
-    if data == "digits":
-        from proxies.data.digits import digits
-
-        parts = digits(size)
-        return parts.train, parts.validation, size
-    if data not in (None, "shapes"):
-        raise_unknown("data", data, ("shapes", "digits"))
-    return None, None, size
+    parts = source.load(None if own else size)
+    if parts is None:
+        return None, None, size
+    if source.data is None:
+        _say(parts, "pictures" if source.images is not None else "cached pictures")
+    return parts.train, parts.validation, parts.train.size if own else size
 
 
 def _say(parts: Any, what: str) -> None:

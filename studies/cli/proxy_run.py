@@ -85,6 +85,7 @@ def run(
     precision; all runs of one seed see the same pictures, noise and timesteps. Ctrl-C prints
     the score of what was trained until then.
     """
+    from proxies.data.source import DataSource
     from proxies.threads import cpu_threads
     from proxies.trainer import Budget, Trainer
     from search_space.load import load_spec
@@ -92,12 +93,13 @@ def run(
 
     design = load_spec(spec)
     asked = Asked(samples, composition, distances, draw, extrapolate)
-    asked.check(steps, data in (None, "shapes") and not (images or latents))
+    source = DataSource(data, images, latents, vae)
+    asked.check(steps, source.is_shapes)
     if seconds is None and steps is None:
         seconds = SECONDS
     budget, recipe = Budget(steps, seconds), recipe_of(batch, learning_rate, warm_up, beta2)
     err.print("making data and twin …", style="dim")
-    train, validation, side = proxy_data(data, images, latents, vae, latent)
+    train, validation, side = proxy_data(source, latent)
     with cpu_threads(threads):
         hardware = (device, precision, compiled, accumulate)
         trainer = Trainer(design, width, side, seed, recipe, train, validation, *hardware)

@@ -14,6 +14,7 @@ import typer
 
 from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, percent
 from studies.cli.phases import Phases
+from studies.cli.proxy_data import DataOption, ImagesOption, LatentsOption, VaeOption, proxy_data
 from studies.cli.proxy_recipe import (
     BatchOption,
     Beta2Option,
@@ -41,6 +42,10 @@ def validate(
     device: Annotated[str, typer.Option(help="Whose latency makes the bands.")] = "iPhone 15 Pro",
     width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
     latent: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 24,
+    data: DataOption = None,
+    images: ImagesOption = None,
+    latents: LatentsOption = None,
+    vae: VaeOption = None,
     batch: BatchOption = None,
     learning_rate: LearningRateOption = None,
     warm_up: WarmUpOption = None,
@@ -57,6 +62,7 @@ def validate(
     The sample is drawn within latency bands and written down before anything is trained. A study
     that was stopped goes on when the same command is given again; --report reads what is there.
     """
+    from proxies.data.source import DataSource
     from studies.figures.proxy_validation import write_validation
     from studies.proxy_validation.baselines import kept_baselines
     from studies.proxy_validation.plan import keep_plan, load_plan, make_plan
@@ -66,6 +72,8 @@ def validate(
     if report:
         plan = load_plan(folder)
     else:
+        source = DataSource(data, images, latents, vae)
+        proxy_data(source, latent)  # says what is skipped
         plan = make_plan(
             space,
             designs=designs,
@@ -80,6 +88,7 @@ def validate(
             width=width,
             latent=latent,
             recipe=recipe_of(batch, learning_rate, warm_up, beta2),
+            data=source,
         )
         keep_plan(plan, folder)
     with Phases(err) as progress:

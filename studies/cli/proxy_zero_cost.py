@@ -49,7 +49,7 @@ def zero_cost(
     emit(rows, format, columns)
 
 
-def _rows(designs: list[tuple[str, Any]], **settings: int) -> list[dict[str, Any]]:
+def _rows(designs: list[tuple[str, Any]], **settings: Any) -> list[dict[str, Any]]:
     """Return one row per design, with its progress on stderr."""
     from proxies.threads import cpu_threads
     from proxies.twin import twin

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from studies.cli.output import Column, Format, FormatOption, emit, err
+from studies.cli.proxy_data import proxy_data
 
 study = typer.Typer(help="Search a space for designs.", no_args_is_help=True)
 
@@ -73,6 +74,8 @@ def run_with_progress(settings: Any, trials: int | None, url: str) -> Any:
         err.print(f"left out: {line}", soft_wrap=True)
     total = settings.trials if trials is None else trials
     err.print(f"study {settings.name}, {total} trials, in {shown_url(url)}")
+    if settings.proxy is not None:
+        proxy_data(settings.proxy.data, settings.proxy.latent)  # says what is skipped, or refuses
     with StudyProgress(err, 0, total) as watch:
         run = run_study(settings, trials=trials, storage=url, watch=watch)
     if run.ran == 0:

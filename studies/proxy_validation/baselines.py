@@ -23,8 +23,15 @@ ZERO_COST_SEED = 0
 
 def baselines(plan: Plan, design: Design) -> dict[str, float]:
     """Return every baseline of ``design`` by name."""
+    train, _ = plan.data.both(plan.latent)
     with cpu_threads(1):
-        scores = zero_cost_scores(design.spec, plan.width, plan.latent, seed=ZERO_COST_SEED)
+        scores = zero_cost_scores(
+            design.spec,
+            plan.width,
+            plan.latent,
+            seed=ZERO_COST_SEED,
+            data=train,
+        )
     return {"latency": design.latency_ms, **scores}
 
 

@@ -17,12 +17,13 @@ True
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from latency_db.devices import latency_source
 from latency_db.source import LatencySource
+from proxies.data.source import DataSource
 from proxies.loop import Recipe
 from proxies.twin import TwinError, twin
 from search_space.atomic import replacing
@@ -67,6 +68,8 @@ class Plan:
     width: int
     latent: int
     recipe: Recipe
+    data: DataSource = field(default_factory=DataSource)
+    content: str | None = None  # the name of what the data hold, None for the shapes
 
     def to_json(self) -> str:
         """Return the plan as JSON text."""
@@ -91,6 +94,7 @@ class Plan:
             recipe = data["recipe"]
             data["recipe"] = Recipe(**{**recipe, "betas": tuple(recipe["betas"])})
             data["marks"] = tuple(data["marks"])
+            data["data"] = DataSource(**data.get("data", {}))  # plans before it were on shapes
             return cls(**data)
         except (ValueError, KeyError, TypeError) as error:
             raise WalkbenchError(
@@ -114,6 +118,7 @@ def make_plan(
     width: int = 16,
     latent: int = 24,
     recipe: Recipe | None = None,
+    data: DataSource | None = None,
 ) -> Plan:
     """Draw ``designs`` of ``space`` (a shipped name or TOML file) in ``strata`` bands of latency.
 
@@ -122,6 +127,8 @@ def make_plan(
     validate nothing and for a space with too few designs.
     """
     _check(designs, strata, short, long, seeds)
+    data = data or DataSource()
+    content = data.content(latent)
     found = SearchSpace.load(space)
     source = latency_source(device)
     chosen = _stratified(found, designs, strata, sample_seed, width, latent, source)
@@ -145,6 +152,8 @@ def make_plan(
         width=width,
         latent=latent,
         recipe=recipe or Recipe(),
+        data=data,
+        content=content,
     )
 
 
@@ -160,14 +169,14 @@ def keep_plan(plan: Plan, folder: Path) -> None:
             partial.write_text(plan.to_json(), encoding="utf-8")
         return
     kept = load_plan(folder)
-    for field in dataclasses.fields(Plan):
-        there, here = getattr(kept, field.name), getattr(plan, field.name)
-        if there != here:
-            if field.name in ("designs", "walk"):
+    for name in (one.name for one in dataclasses.fields(Plan)):
+        there, here = getattr(kept, name), getattr(plan, name)
+        if there != here and name != "data":  # where data lie may change, their content may not
+            if name in ("designs", "walk"):
                 there, here = (f"{len(designs)} designs" for designs in (there, here))
             shown = f": {there!r} there, {here!r} here" if there != here else ""
             raise WalkbenchError(
-                f"{folder} holds another study, {field.name} differs{shown}; ask for the same one "
+                f"{folder} holds another study, {name} differs{shown}; ask for the same one "
                 "to go on, or name another folder"
             )
 

@@ -136,6 +136,7 @@ def _train_one(plan: Plan, folder: Path, run: Run) -> Result:
         width=plan.width,
         latent=plan.latent,
         recipe=plan.recipe,
+        data=plan.data,
         validate_at=() if run.kind == "short" else plan.marks,
         checkpoint=_checkpoint(folder, run),
         threads=1,

@@ -3,6 +3,7 @@ import pytest
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named
 from studies.config import load_config, parse_config, shipped_configs
+from tests.proxies.data.files import fill
 from tests.studies.fakes import config_text, make_config
 
 
@@ -50,6 +51,9 @@ def test_a_good_config_is_read_as_written(tmp_path):
         ("width = 8", "batch = 0", "batch is 0"),
         ("width = 8", "beta2 = 1.5", "beta2 is 1.5; a number below 1"),
         ("width = 8", "warm_up = -1", "warm_up is -1; an integer of 0 or more"),
+        ("width = 8", "data = 'digit'", "[proxy] unknown data 'digit'"),
+        ("width = 8", "data = 'digits'\nimages = 'x'", "[proxy] data and images both name data"),
+        ("width = 8", "data = 'digits'\nsamples = 4", "samples draws shapes"),
         ("['F/mqa']", "['F/mqb']", "did you mean 'F/mqa'"),
         ("['F/mqa']", "['sd21']", "sd21: spec has 4 stages"),
         ("['F/mqa']", "['sd21', 'sdxl']", "(and 1 more)"),
@@ -107,8 +111,23 @@ def test_what_makes_trials_incomparable_is_in_about_and_the_rest_is_not(tmp_path
         {"proxy": "[proxy]\nsteps = 3\nwidth = 8"},
         {"proxy": "[proxy]\nsteps = 2\nwidth = 8\nwarm_up = 50"},
         {"proxy": "[proxy]\nsteps = 2\nwidth = 8\nbeta2 = 0.95"},
+        {"proxy": "[proxy]\nsteps = 2\nwidth = 8\ndata = 'digits'"},
     ):
         assert make_config(tmp_path, **other).about() != plain
+
+
+def test_pictures_lie_beside_the_config_and_count_by_content(tmp_path):
+    proxy = "[proxy]\nsteps = 2\nwidth = 8\nimages = 'pictures'"
+    found = []
+    for name in ("here", "there"):
+        folder = tmp_path / name
+        folder.mkdir()
+        fill(folder / "pictures", 30)
+        config = make_config(folder, proxy=proxy)
+        assert config.proxy.data.images == str(folder / "pictures")
+        found.append(config.about())
+    assert found[0] == found[1] and found[0]["proxy"]["data"].startswith("pictures")
+    assert "data" not in make_config(tmp_path).about()["proxy"]  # as before there was any
 
 
 @pytest.mark.parametrize("name", shipped_configs())

@@ -167,7 +167,7 @@ def refused(result, message):
     [
         (["--latent", "24"], "is 12 wide and the twin 24; use a latent of 12"),
         (["--vae", "another"], "is of another VAE"),
-        (["--data", "digits"], "--data and --latents both name data"),
+        (["--data", "digits"], "data and latents both name data"),
         (["--samples", "grid.png"], "draws shapes"),
     ],
 )

@@ -1,11 +1,16 @@
 import dataclasses
+import json
+import shutil
 from collections import Counter
 
 import pytest
 
+from proxies.data.source import DataSource
+from proxies.loop import Recipe
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named
 from studies.proxy_validation.plan import keep_plan, load_plan, make_plan
+from tests.proxies.data.files import fill
 from tests.studies.proxy_validation.made_up import small_plan
 
 
@@ -65,3 +70,28 @@ def test_a_damaged_plan_is_named(tmp_path):
 def test_a_plan_that_validates_nothing_is_refused(options, message):
     with pytest.raises(WalkbenchError, match=message):
         make_plan("pocket", **{"designs": 4, "strata": 2, **options})
+
+
+def test_a_study_goes_on_when_its_pictures_moved_and_not_when_they_changed(tmp_path):
+    def plan(pictures):
+        recipe = Recipe(batch=2, train_images=16, validation_images=8)
+        source = DataSource(images=str(pictures))
+        sizes = {"designs": 4, "strata": 2, "short": 1, "long": 10, "width": 8}
+        return make_plan("pocket", **sizes, recipe=recipe, data=source)
+
+    pictures = fill(tmp_path / "pictures", 30)
+    keep_plan(plan(pictures), tmp_path)
+    assert load_plan(tmp_path) == plan(pictures)
+    moved = shutil.copytree(pictures, tmp_path / "moved")
+    keep_plan(plan(moved), tmp_path)
+    more = fill(tmp_path / "more", 31)
+    with pytest.raises(WalkbenchError, match=r"content differs: 'pictures.* there, 'pictures"):
+        keep_plan(plan(more), tmp_path)
+
+
+def test_a_plan_from_before_there_were_other_data_was_on_shapes(tmp_path):
+    plan = small_plan(designs=4)
+    data = json.loads(plan.to_json())
+    del data["data"], data["content"]
+    (tmp_path / "plan.json").write_text(json.dumps(data))
+    assert load_plan(tmp_path) == plan

@@ -1,0 +1,95 @@
+"""Where a proxy's data come from: said alike by a command, a config and a validation's plan.
+
+A source is a few words and costs nothing; :meth:`DataSource.load` reads it, once per process. Where
+it lies may change between machines. What it holds must not: losses compare only within one content,
+which has a name.
+
+>>> DataSource().load(24) is None  # shapes: the loop makes them, as many as the recipe says
+True
+>>> DataSource(data="digits").load(24).train.name == DataSource(data="digits").content(24)
+True
+>>> DataSource(data="shapes", images="pictures/")
+Traceback (most recent call last):
+    ...
+search_space.errors.WalkbenchError: data and images both name data; give one of them
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from proxies.data.parts import Parts
+from proxies.data.training_data import TrainingData
+from search_space.errors import WalkbenchError, raise_unknown
+
+SHAPES, DIGITS = "shapes", "digits"
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """One of: ``data`` by name (shapes if nothing is said), ``images``, or cached ``latents``.
+
+    ``images`` is a folder, a .tar or a pattern of tars; ``latents`` a folder that
+    `walkbench data cache` filled, refused unless of the VAE ``vae`` where that is given.
+    Raises :class:`WalkbenchError` for two sources at once and an unknown name.
+    """
+
+    data: str | None = None
+    images: str | None = None
+    latents: str | None = None
+    vae: str | None = None
+
+    def __post_init__(self) -> None:
+        named = [name for name in ("data", "images", "latents") if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise WalkbenchError(f"{named[0]} and {named[1]} both name data; give one of them")
+        if self.vae is not None and self.latents is None:
+            raise WalkbenchError("vae says which VAE cached latents must be of; give latents too")
+        if self.data not in (None, SHAPES, DIGITS):
+            raise_unknown("data", self.data, (SHAPES, DIGITS))
+
+    @property
+    def is_shapes(self) -> bool:
+        """Whether these are the shapes that are made from a seed."""
+        return self.data in (None, SHAPES) and self.images is None and self.latents is None
+
+    def load(self, size: int | None = None) -> Parts[Any] | None:
+        """Return both parts, pictures ``size`` wide; None for the shapes, which the loop makes.
+
+        Cached latents have a size of their own, which ``size`` must be where it is given. Raises
+        :class:`WalkbenchError` for that and for what the sources raise.
+        """
+        return None if self.is_shapes else _load(self, size)
+
+    def both(self, size: int) -> tuple[TrainingData | None, TrainingData | None]:
+        """Return training and validation data, None for the shapes; raises as :meth:`load`."""
+        parts = self.load(size)
+        return (None, None) if parts is None else (parts.train, parts.validation)
+
+    def content(self, size: int) -> str | None:
+        """Return the name of what the source holds, None for the shapes."""
+        parts = self.load(size)
+        return None if parts is None else str(parts.train.name)
+
+
+@lru_cache(maxsize=2)
+def _load(source: DataSource, size: int | None) -> Parts[Any]:
+    if source.latents is not None:
+        from proxies.data.latents import load_latents
+
+        cached = load_latents(Path(source.latents), source.vae)
+        if size not in (None, cached.train.size):
+            raise WalkbenchError(
+                f"cache {source.latents!r} is {cached.train.size} wide and the twin {size}; use a "
+                f"latent of {cached.train.size}"
+            )
+        return cached
+    assert size is not None
+    if source.images is not None:
+        from proxies.data.pictures import captioned_pictures
+
+        return captioned_pictures(source.images, size)
+    from proxies.data.digits import digits
+
+    return digits(size)
