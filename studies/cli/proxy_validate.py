@@ -29,8 +29,8 @@ def validate(
     space: Annotated[str, typer.Option(help="A shipped space or a TOML file.")] = "pocket",
     designs: Annotated[int, typer.Option(help="Designs drawn from the space.")] = 32,
     strata: Annotated[int, typer.Option(help="Bands of latency, equally full.")] = 4,
-    short: Annotated[int, typer.Option(help="Steps of a short run.")] = 80,
-    long: Annotated[int, typer.Option(help="Steps of a long run.")] = 800,
+    short: Annotated[int, typer.Option(help="Steps of a short run.")] = 400,
+    long: Annotated[int, typer.Option(help="Steps of a long run.")] = 4000,
     seeds: Annotated[int, typer.Option(help="Runs of each length and design.")] = 3,
     walk: Annotated[
         str | None, typer.Option(help="Also train the design walk of this family: M or F.")

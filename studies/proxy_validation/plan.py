@@ -27,7 +27,7 @@ from proxies.data.source import DataSource
 from proxies.loop import Recipe
 from proxies.twin import TwinError, twin
 from search_space.atomic import replacing
-from search_space.errors import WalkbenchError
+from search_space.errors import WalkbenchError, raise_unknown
 from search_space.presets import FAMILIES, all_named, walk_specs
 from search_space.sample import draw
 from search_space.space import SearchSpace
@@ -107,8 +107,8 @@ def make_plan(
     *,
     designs: int = 32,
     strata: int = 4,
-    short: int = 80,
-    long: int = 800,
+    short: int = 400,
+    long: int = 4000,
     seeds: int = 3,
     sample_seed: int = 0,
     device: str = "iPhone 15 Pro",
@@ -212,7 +212,7 @@ def _check(designs: int, strata: int, short: int, long: int, seeds: int) -> None
 
 def _family(walk: str) -> str:
     if walk not in FAMILIES:
-        raise WalkbenchError(f"walk is {walk!r}; families are {', '.join(FAMILIES)}")
+        raise_unknown("family of the walk", walk, FAMILIES)
     return walk
 
 

@@ -63,7 +63,7 @@ def test_a_damaged_plan_is_named(tmp_path):
         ({"designs": 3}, "designs is 3"),
         ({"strata": 0}, "strata is 0"),
         ({"short": 0}, "short is 0"),
-        ({"walk": "X"}, "families are M, F"),
+        ({"walk": "X"}, "unknown family of the walk 'X'"),
         ({"width": 1}, "twin of width 1"),
     ],
 )
