@@ -38,8 +38,7 @@ def write_validation(found: Mapping[str, Any], path: Path) -> None:
         html_table(("figure", "value"), _figures(summary)),
         scatter_figure(found["rows"]),
     ]
-    if summary["by_steps"]:
-        parts.append(steps_figure(summary))
+    parts.append(steps_figure(summary))
     if summary["baselines"]:
         parts.append(baselines_figure(summary))
     if found["walk"]:
@@ -77,21 +76,27 @@ def scatter_figure(rows: list[Mapping[str, Any]]) -> go.Figure:
 def steps_figure(summary: Mapping[str, Any]) -> go.Figure:
     """Return the agreement with the end of other seeds, by training steps."""
     points = summary["by_steps"]
-    figure = go.Figure(
-        go.Scatter(
+    lines = [("spearman_same_run", "as the same runs do", NAMED_COLOUR)]
+    if summary["noise_ceiling"] is not None:  # two seeds or more
+        lines.insert(0, ("spearman", "as other seeds do", FRONT_COLOUR))
+    figure = go.Figure()
+    for key, name, colour in lines:
+        figure.add_scatter(
             x=[point["steps"] for point in points],
-            y=[point["spearman"] for point in points],
+            y=[point[key] for point in points],
             mode="lines+markers",
-            line={"color": FRONT_COLOUR},
-            name="Spearman",
+            line={"color": colour},
+            name=name,
         )
-    )
-    figure.add_hline(y=summary["noise_ceiling"], line_dash="dot", annotation_text="noise ceiling")
+    if summary["noise_ceiling"] is not None:
+        figure.add_hline(
+            y=summary["noise_ceiling"], line_dash="dot", annotation_text="noise ceiling"
+        )
     figure.update_layout(
-        title={"text": "How soon a run ranks as other seeds do at the end"},
+        title={"text": "How soon long runs rank as they do at the end"},
         xaxis_title="training steps",
         yaxis_title="Spearman",
-        yaxis_range=[min(0.0, *(p["spearman"] for p in points)), 1.02],
+        yaxis_range=[min(0.0, *(p[key] for p in points for key, *_ in lines)), 1.02],
     )
     return _styled(figure, 400)
 

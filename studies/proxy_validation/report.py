@@ -181,21 +181,26 @@ def _within_bands(plan: Plan, x: Values, truth: Values) -> dict[str, Any]:
 
 def _by_steps(
     plan: Plan, scores: Scores, labels: Sequence[str], seeds: Sequence[int]
-) -> list[dict[str, float]]:
-    """How well a long run's state on the way ranks as *other* seeds do at the end."""
-    if len(seeds) < 2:
-        return []
+) -> list[dict[str, float | None]]:
+    """How well a long run's state on the way ranks as seeds do at the end: others, and itself.
+
+    ``spearman`` is with *other* seeds, None with one seed; ``spearman_same_run`` with the same
+    runs' ends, so that it reaches 1 and tells what more seeds would not mend.
+    """
     end = _values(scores, labels, "long", seeds)
-    out = []
+    out: list[dict[str, float | None]] = []
     for share in (*plan.marks, 1.0):
         steps = round(share * plan.long)
         now = np.array([[_at(scores[label, "long", s], steps) for s in seeds] for label in labels])
         agreements = [
             spearman(-now[:, a].mean(axis=1), -end[:, b].mean(axis=1))
-            for one, other in splits(len(seeds))
+            for one, other in (splits(len(seeds)) if len(seeds) > 1 else ())
             for a, b in ((one, other), (other, one))
         ]
-        out.append({"steps": steps, "share": share, "spearman": float(np.mean(agreements))})
+        own = [spearman(-now[:, s], -end[:, s]) for s in range(len(seeds))]
+        others = float(np.mean(agreements)) if agreements else None
+        row = {"steps": steps, "share": share, "spearman": others}
+        out.append({**row, "spearman_same_run": float(np.mean(own))})
     return out
 
 

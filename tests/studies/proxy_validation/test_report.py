@@ -3,6 +3,8 @@ import json
 import pytest
 
 from search_space.errors import WalkbenchError
+from studies.figures.proxy_validation import write_validation
+from studies.proxy_validation.plan import SHORT_SEEDS
 from studies.proxy_validation.report import report
 from studies.proxy_validation.runs import Result
 from tests.studies.proxy_validation.made_up import made_baselines, made_results, small_plan
@@ -107,3 +109,16 @@ def test_walk_steps_are_real_or_inside_noise():
     assert "INSIDE NOISE" in {gap["verdict"] for gap in loud["changes"]}
     assert [at["steps"] for at in loud["one_percent"]] == [1, 3, 6, 10]
     assert all(at["seeds"] > 100 for at in loud["one_percent"])  # 20 % noise hides 1 % well
+
+
+def test_one_seed_is_reported_with_what_it_can_say(tmp_path):
+    plan = small_plan(designs=8)
+    first = [r for r in made_results(plan, 0.02, 0.02) if r.run.seed in (0, SHORT_SEEDS)]
+    found = report(plan, first, made_baselines(plan))
+    summary, ways = found["summary"], found["summary"]["by_steps"]
+    assert summary["seeds"] == 1 and summary["noise_ceiling"] is None
+    assert {way["spearman"] for way in ways} == {None}
+    assert ways[-1]["spearman_same_run"] == 1.0
+    write_validation(found, tmp_path / "plots.html")
+    assert "as the same runs do" in (tmp_path / "plots.html").read_text()
+    assert "as other seeds do" not in (tmp_path / "plots.html").read_text()
