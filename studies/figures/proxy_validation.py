@@ -32,7 +32,7 @@ def write_validation(found: Mapping[str, Any], path: Path) -> None:
     summary = found["summary"]
     parts: list[go.Figure | str] = [
         f"<p>{summary['n_designs']} designs of the space {summary['space']}, "
-        f"{summary['seeds']} seeds each; short runs of {summary['short_steps']} steps, long runs "
+        f"{summary['seeds']} seed{'s' * (summary['seeds'] > 1)} each; short runs of {summary['short_steps']} steps, long runs "
         f"of {summary['long_steps']}. All losses here are measured, on twins of width "
         f"{summary['width']} at {summary['latent']} pixels.</p>",
         html_table(("figure", "value"), _figures(summary)),
