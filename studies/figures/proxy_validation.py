@@ -33,8 +33,8 @@ def write_validation(found: Mapping[str, Any], path: Path) -> None:
     parts: list[go.Figure | str] = [
         f"<p>{summary['n_designs']} designs of the space {summary['space']}, "
         f"{summary['seeds']} seed{'s' * (summary['seeds'] > 1)} each; short runs of "
-        f"{summary['short_steps']} steps, long runs of {summary['long_steps']}. All losses here are measured, on twins of width "
-        f"{summary['width']} at {summary['latent']} pixels.</p>",
+        f"{summary['short_steps']} steps, long runs of {summary['long_steps']}. All losses here "
+        f"are measured, on twins of width {summary['width']} at {summary['latent']} pixels.</p>",
         html_table(("figure", "value"), _figures(summary)),
         scatter_figure(found["rows"]),
     ]
