@@ -29,6 +29,7 @@ from search_space.block import Block, parse_key
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
 
+NOT_RECORDED = "not recorded"
 ORDERS_OFF = 2.7  # log10: 500 times what similar blocks cost; a slip of units is 1000 times
 MIN_NEIGHBOURS = 3  # blocks of one kind, to compare with that kind alone
 # Work of a block: MACs, and what moving a value costs in MACs; rough, for orders of magnitude only.
@@ -145,7 +146,7 @@ def _foreign(cells: Mapping[str, Any], given: Mapping[str, str], where: str) -> 
         slope_low_ms=_number(cells, "slope_low_ms", named),
         slope_high_ms=_number(cells, "slope_high_ms", named),
         conditions=_conditions(cells, given, named),
-        units_planned=cells.get("units_planned") or "not recorded",
+        units_planned=cells.get("units_planned") or NOT_RECORDED,
         date=cells.get("date") or "",
         run=cells.get("run") or f"import {where.split()[0]}",
         pass_number=_whole(cells, "pass_number", named) or 0,
@@ -165,6 +166,8 @@ def _conditions(cells: Mapping[str, Any], given: Mapping[str, str], where: str) 
         if text:
             is_count = field.type is int
             values[field.name] = _whole({field.name: text}, field.name, where) if is_count else text
+        elif field.type is str and field.name != "device":
+            values[field.name] = NOT_RECORDED  # not what a measurement of ours would have been
     if not values.get("device"):
         raise WalkbenchError(f"{where} names no device; say it with --device 'iPhone 15 Pro'")
     return Conditions(**values)

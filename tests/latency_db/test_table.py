@@ -219,6 +219,7 @@ def test_a_table_of_another_tool_is_imported(tmp_path):
     import_table(source, tmp_path / "out.csv", {"runtime": "coreml"})
     table = Table.load(tmp_path / "out.csv")
     assert table.device == "my phone" and table.conditions.runtime == "coreml"
+    assert table.conditions.precision == table.conditions.units_asked == "not recorded"
     assert table.entries[CONVS[0]].ms == pytest.approx(0.32)
 
 
