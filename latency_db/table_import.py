@@ -24,12 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from latency_db.table_file import TableWriter, read_rows
-from latency_db.table_row import COLUMNS, Conditions, Row, check_times
+from latency_db.table_row import COLUMNS, NOT_RECORDED, Conditions, Row, check_times
 from search_space.block import Block, parse_key
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
 
-NOT_RECORDED = "not recorded"
 ORDERS_OFF = 2.7  # log10: 500 times what similar blocks cost; a slip of units is 1000 times
 MIN_NEIGHBOURS = 3  # blocks of one kind, to compare with that kind alone
 # Work of a block: MACs, and what moving a value costs in MACs; rough, for orders of magnitude only.

@@ -32,6 +32,7 @@ from search_space.block import Block, parse_key
 from search_space.errors import WalkbenchError
 from search_space.spec import UNetSpec
 
+NOT_RECORDED = "not recorded"  # a condition nobody wrote down
 NETWORK = "network"  # the kind of a row that times a whole network
 
 

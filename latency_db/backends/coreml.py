@@ -23,7 +23,7 @@ from latency_db.backends.backend import CannotRun
 from latency_db.backends.coreml_export import Recipe, coremltools, export_one, package_path, quiet
 from latency_db.backends.host import cpu_name, versions
 from latency_db.builder_chain import Subject, key_of
-from latency_db.table_row import Conditions
+from latency_db.table_row import NOT_RECORDED, Conditions
 from search_space.errors import WalkbenchError, raise_unknown
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ def describe_plan(parts: Iterable[tuple[str, float]], wants_ane: bool) -> str:
         total[unit] = total.get(unit, 0.0) + share
     whole = sum(total.values())
     if not whole:
-        return "not recorded"
+        return NOT_RECORDED
     words = []
     for unit, share in sorted(total.items(), key=lambda item: (item[0] == "ane", -item[1])):
         fallback = wants_ane and unit != "ane"

@@ -30,7 +30,9 @@ POWER = 0.8
 
 
 def splits(seeds: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield every way to part ``seeds`` into two groups as equal as possible."""
+    """Yield every way to part ``seeds`` into two groups as equal as possible; one has none."""
+    if seeds < 2:
+        return
     for group in itertools.combinations(range(seeds), seeds // 2):
         rest = [seed for seed in range(seeds) if seed not in group]
         if 2 * len(group) == seeds and 0 not in group:

@@ -194,7 +194,7 @@ def _by_steps(
         now = np.array([[_at(scores[label, "long", s], steps) for s in seeds] for label in labels])
         agreements = [
             spearman(-now[:, a].mean(axis=1), -end[:, b].mean(axis=1))
-            for one, other in (splits(len(seeds)) if len(seeds) > 1 else ())
+            for one, other in splits(len(seeds))
             for a, b in ((one, other), (other, one))
         ]
         own = [spearman(-now[:, s], -end[:, s]) for s in range(len(seeds))]

@@ -44,11 +44,8 @@ def walk_report(plan: Plan, scores: Mapping[tuple[str, str, int], Score]) -> dic
         {
             **dataclasses.asdict(gap),
             "verdict": REAL if gap.real else NOISE,
-            "untried_latents": [
-                latent
-                for latent in latents_for(specs[gap.before], specs[gap.after], plan.latent)
-                if latent != plan.latent
-            ],
+            # the first is the one that was trained
+            "untried_latents": [*latents_for(specs[gap.before], specs[gap.after], plan.latent)[1:]],
         }
         for gap in gaps(pairs, losses)
     ]
