@@ -12,6 +12,14 @@ import typer
 
 from search_space.errors import WalkbenchError
 from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, giga
+from studies.cli.proxy_data import (
+    DataOption,
+    ImagesOption,
+    LatentOption,
+    LatentsOption,
+    VaeOption,
+    proxy_data,
+)
 
 SPECS = typer.Argument(metavar="SPEC…", help="Named designs or JSON files.", show_default=False)
 
@@ -20,21 +28,28 @@ def zero_cost(
     specs: Annotated[list[str], SPECS],
     seed: Annotated[int, typer.Option(help="Of the weights and the noise.")] = 0,
     width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
-    latent: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 24,
+    latent: LatentOption = None,
     batch: Annotated[int, typer.Option(help="Pictures per gradient, 2 or more.")] = 16,
+    data: DataOption = None,
+    images: ImagesOption = None,
+    latents: LatentsOption = None,
+    vae: VaeOption = None,
     format: FormatOption = Format.table,
 ) -> None:
     """Print the zero-cost scores of designs: gradients of their twins before any training.
 
     Baselines that short training must beat, and cheap filters. More is meant to be better in each;
-    none is known to rank diffusion UNets. Params and MACs are of the designs themselves.
+    none is known to rank diffusion UNets. Params and MACs are of the designs themselves. Gradients
+    are taken on shapes, or on the data that training will see.
     """
     if batch < 2:
         raise WalkbenchError(f"--batch is {batch}; 2 pictures or more are needed to compare")
+    from proxies.data.source import DataSource
     from search_space.load import load_spec
 
     designs = [(name, load_spec(name)) for name in specs]
-    rows = _rows(designs, seed=seed, width=width, latent=latent, batch=batch)
+    train, _, side = proxy_data(DataSource(data, images, latents, vae), latent)
+    rows = _rows(designs, train, seed=seed, width=width, latent=side, batch=batch)
     columns = [
         Column("spec", "spec"),
         Column("params", "params", count, right=True),
@@ -49,7 +64,7 @@ def zero_cost(
     emit(rows, format, columns)
 
 
-def _rows(designs: list[tuple[str, Any]], **settings: Any) -> list[dict[str, Any]]:
+def _rows(designs: list[tuple[str, Any]], data: Any, **settings: Any) -> list[dict[str, Any]]:
     """Return one row per design, with its progress on stderr."""
     from proxies.threads import cpu_threads
     from proxies.twin import twin
@@ -63,7 +78,7 @@ def _rows(designs: list[tuple[str, Any]], **settings: Any) -> list[dict[str, Any
         tick = phases.phase("scoring")
         for done, (name, design) in enumerate(designs):
             tick(done, len(designs), name)
-            scores = zero_cost_scores(design, **settings)
+            scores = zero_cost_scores(design, data=data, **settings)
             rows.append({"spec": name, "digest": design.digest(), **scores})
         tick(len(designs), len(designs), "")
     return rows

@@ -3,6 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from proxies.data.digits import digits
 from proxies.zero_cost import zero_cost_scores
 from studies.cli.main import app
 from tests.proxies.small import small_spec
@@ -31,6 +32,18 @@ def test_each_design_is_a_row_with_the_scores_of_the_library(spec, tmp_path):
     assert rows[0] == {"spec": spec, "digest": small_spec().digest(), **expected}
 
 
+def test_gradients_are_taken_on_the_data_that_was_asked_for(spec):
+    options = ("--width", "8", "--batch", "4", "--format", "json")
+    shown = {}
+    for data in ("shapes", "digits"):
+        result = invoke(spec, "--data", data, *options)
+        assert result.exit_code == 0, result.stderr
+        (shown[data],) = json.loads(result.stdout)
+    expected = zero_cost_scores(small_spec(), width=8, batch=4, data=digits(24).train)
+    assert shown["digits"] == {"spec": spec, "digest": small_spec().digest(), **expected}
+    assert shown["shapes"]["grad_norm"] != shown["digits"]["grad_norm"]
+
+
 def test_the_table_and_the_csv_name_every_score(spec):
     options = ("--width", "8", "--batch", "2")
     shown = invoke(spec, *options)
@@ -49,6 +62,8 @@ def test_the_table_and_the_csv_name_every_score(spec):
         (["sdxl", "--latent", "30"], "twin rule latent"),
         (["sdxl", "--width", "0"], "twin rule width"),
         (["sdxl", "--latent", "8"], "too small to read"),
+        (["sdxl", "--data", "digit"], "did you mean 'digits'"),
+        (["sdxl", "--data", "digits", "--images", "x"], "data and images both name data"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(args, message):
