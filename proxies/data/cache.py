@@ -47,6 +47,7 @@ from proxies.data.listing import Listing
 from proxies.memory import is_out_of_memory
 from search_space.atomic import replacing
 from search_space.errors import WalkbenchError, raise_unknown
+from search_space.lock import alone
 from search_space.provenance import provenance
 
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
@@ -83,7 +84,8 @@ def make_cache(
     Goes on where an earlier run with the same settings ended; shards whose checksum fails are made
     again. Pictures that cannot be read, and those whose values do not fit ``dtype``, are skipped
     and listed. Raises :class:`WalkbenchError` when the folder holds a cache of other settings, a
-    batch does not fit into memory, and when the folder cannot be written: what was finished stays.
+    batch does not fit into memory, another process fills the folder, and when it cannot be written:
+    what was finished stays.
     """
     for name, value in (("size", size), ("batch", batch), ("shard", shard)):
         if value < 1:
@@ -92,7 +94,8 @@ def make_cache(
         raise_unknown("dtype", dtype, DTYPES)
     settings = _settings(listing, vae, text, size, shard, dtype)
     say = progress or (lambda state: None)
-    with _writing(folder), ThreadPoolExecutor(READERS) as readers:
+    held = f"another process fills cache {str(folder)!r}; let it finish, or name another folder"
+    with _writing(folder), alone(folder, held), ThreadPoolExecutor(READERS) as readers:
         index = _begin(folder, settings, listing.skipped, say)
         for number in range(settings.shards):
             start, end = number * shard, min((number + 1) * shard, settings.listed)
@@ -151,7 +154,6 @@ def _settings(
 
 def _begin(folder: Path, settings: Settings, unread: Sequence[Skipped], say: Watcher) -> Index:
     """Return the index to go on with, without shards that are missing or damaged."""
-    folder.mkdir(parents=True, exist_ok=True)
     index = read_index(folder)
     if index is None:
         index = Index(settings, {}, tuple(unread), provenance("diffusers", "transformers"))

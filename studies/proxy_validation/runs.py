@@ -16,18 +16,16 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from filelock import FileLock, Timeout
-
 from proxies.score import Score
 from proxies.trainer import run_proxy
 from search_space.errors import WalkbenchError
+from search_space.lock import alone
 from studies.proxy_validation.plan import SHORT_SEEDS, Plan
 
 Kind = Literal["short", "long", "walk"]
@@ -87,9 +85,13 @@ def train(
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     if progress is not None:
         progress(done, total, "")
+    held = (
+        f"another process trains the study in {folder}; let it finish, or read what is done with "
+        "--report"
+    )
     # spawn: torch's threads do not survive a fork
     context, number = get_context("spawn"), min(workers, max(1, len(waiting)))
-    with _alone(folder), context.Pool(number, _start) as pool:
+    with alone(folder, held), context.Pool(number, _start) as pool:
         for result in pool.imap_unordered(partial(_train_one, plan, folder), waiting):
             append_result(folder / RUNS, result)
             _checkpoint(folder, result.run).unlink(missing_ok=True)
@@ -106,20 +108,6 @@ def results_of(plan: Plan, folder: Path) -> list[Result]:
     path = folder / RUNS
     found = {result.run: result for result in _read(path)} if path.is_file() else {}
     return [found[run] for run in runs_of(plan) if run in found]
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second study off the same checkpoints; the lock goes with the process."""
-    lock = FileLock(folder / "lock", timeout=0)
-    try:
-        with lock:
-            yield
-    except Timeout:
-        raise WalkbenchError(
-            f"another process trains the study in {folder}; let it finish, or read what is done "
-            "with --report"
-        ) from None
 
 
 def _start() -> None:

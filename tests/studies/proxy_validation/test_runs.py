@@ -1,6 +1,7 @@
 import pytest
 
 from search_space.errors import WalkbenchError
+from search_space.lock import alone
 from studies.proxy_validation.runs import RUNS, results_of, runs_of, train
 from tests.studies.proxy_validation.made_up import small_plan
 
@@ -44,3 +45,12 @@ def test_a_line_that_is_no_run_is_named(tmp_path):
 def test_no_workers_are_refused(tmp_path):
     with pytest.raises(WalkbenchError, match="workers is 0"):
         train(small_plan(designs=4), tmp_path, workers=0)
+
+
+def test_a_folder_that_another_process_trains_in_is_left_to_it(tmp_path):
+    with (
+        alone(tmp_path, "held by the test"),
+        pytest.raises(WalkbenchError, match=r"another process trains .* --report"),
+    ):
+        train(small_plan(designs=4), tmp_path)
+    assert not (tmp_path / RUNS).exists()
