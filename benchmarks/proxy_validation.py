@@ -3,14 +3,18 @@
     python benchmarks/proxy_validation.py long_4000            # trains the rest, then reports
     python benchmarks/proxy_validation.py long_4000 --report   # reports what is there
 
-Two studies on the same 32 designs of the space `pocket` in four bands of estimated iPhone latency:
+Three studies on the same 32 designs of the space `pocket` in four bands of estimated iPhone latency:
 
     long_800    80 against 800 steps at the default rate, and the design walk of family M beside it;
                 about half an hour a seed on two cores
     long_4000   400 against 4,000 steps at twice the rate; about an hour and a half a seed
+    half_4000   the long runs of long_4000 against short ones on the same pictures at half the
+                resolution, twice as many in a step: 480 steps take a CPU as long as 400 at full size
 
 Rates, width and lengths were chosen on other designs (`pocket` seed 77). The second study was
-planned after the first was read: 80 steps had turned out to end on the first plateau. Writes
+planned after the first was read: 80 steps had turned out to end on the first plateau. So was the
+third after the first seed of the second, whose long runs it takes; its size was set by its cost,
+and no other size was tried on these designs. Writes
 
     benchmarks/results/proxy_validation/STUDY/       plan, one line per run, baselines
     benchmarks/results/proxy_validation/STUDY.json   its report
@@ -36,10 +40,17 @@ from studies.figures.proxy_validation import write_validation
 from studies.proxy_validation.baselines import kept_baselines
 from studies.proxy_validation.plan import keep_plan, make_plan
 from studies.proxy_validation.report import report
+from studies.proxy_validation.reuse import take_long_runs
 from studies.proxy_validation.runs import results_of, train
 
 RESULTS = Path(__file__).parent / "results"
 WALK = Path(__file__).parent.parent / "studies" / "measured_walk.json"
+LONG_4000: dict[str, Any] = {
+    "long": 4000,
+    "seeds": 4,
+    "marks": (0.05, 0.1, 0.2, 0.35, 0.5, 0.75),
+    "recipe": Recipe(learning_rate=6e-3, warm_up=50, betas=(0.9, 0.95), validation_images=512),
+}
 STUDIES: dict[str, dict[str, Any]] = {
     "long_800": {
         "short": 80,
@@ -50,14 +61,10 @@ STUDIES: dict[str, dict[str, Any]] = {
         "marks": (0.1, 0.3, 0.6),
         "recipe": Recipe(validation_images=512),
     },
-    "long_4000": {
-        "short": 400,
-        "long": 4000,
-        "seeds": 4,
-        "marks": (0.05, 0.1, 0.2, 0.35, 0.5, 0.75),
-        "recipe": Recipe(learning_rate=6e-3, warm_up=50, betas=(0.9, 0.95), validation_images=512),
-    },
+    "long_4000": {**LONG_4000, "short": 400},
+    "half_4000": {**LONG_4000, "short": 480, "short_latent": 12, "short_batch": 16},
 }
+LONG_FROM = {"half_4000": "long_4000"}
 HEADLINE = "long_800"
 
 
@@ -69,6 +76,8 @@ def main() -> None:
     given = parser.parse_args()
     folder = RESULTS / "proxy_validation" / given.study
     plan = make_plan("pocket", designs=32, strata=4, width=8, **STUDIES[given.study])
+    if given.study in LONG_FROM:
+        take_long_runs(plan, folder, folder.with_name(LONG_FROM[given.study]))
     keep_plan(plan, folder)
     with Phases(Console(stderr=True)) as progress:
         if not given.report:

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from proxies.data.dataset import examples, shapes, to_bytes
+from proxies.data.dataset import drawn_at, examples, shapes, to_bytes
 from proxies.data.prompts import Example
 from proxies.flow_matching import integrate
 from proxies.loop import Trainer
@@ -73,7 +73,7 @@ def draw_samples(
             drawn.append(to_bytes(integrate(predict, noise[window].to(trainer.device), steps)))
             if progress is not None:
                 progress(min(start + BATCH, count))
-    return Samples(np.concatenate(drawn), examples(split, count, size))
+    return Samples(np.concatenate(drawn), examples(split, count, drawn_at(size)))
 
 
 def real_samples(count: int, size: int, start: int = 0) -> Samples:

@@ -29,6 +29,7 @@ from proxies.data.shapes import (
     UNIT_CENTRE,
     Scene,
     Thing,
+    check_readable,
     coverage,
     render,
 )
@@ -72,7 +73,11 @@ class Verdict:
 
 
 def read(picture: NDArray[np.uint8]) -> Reading:
-    """Return what ``picture``, (size, size, 3), shows."""
+    """Return what ``picture``, (size, size, 3), shows.
+
+    Raises :class:`WalkbenchError` for a size under ``READABLE``.
+    """
+    check_readable(len(picture))
     pixels = picture.astype(float)
     background = np.median(pixels, axis=(0, 1))  # (3,)
     distance = np.sqrt(((pixels - background) ** 2).sum(axis=2))  # (size, size)

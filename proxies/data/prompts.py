@@ -21,7 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from proxies.data.shapes import MAX_BACKGROUND, PALETTE, SHAPES, Scene, Thing, place
+from proxies.data.shapes import (
+    MAX_BACKGROUND,
+    PALETTE,
+    SHAPES,
+    Scene,
+    Thing,
+    check_readable,
+    place,
+)
 from proxies.twin import CAPTION_TOKENS
 from search_space.errors import WalkbenchError, raise_unknown
 
@@ -92,13 +100,11 @@ def decode(tokens: list[int]) -> str:
 def sample(seed: int, split: str, index: int, size: int) -> Example:
     """Return example ``index`` of ``split``, for pictures of ``size`` × ``size`` pixels.
 
-    Raises :class:`WalkbenchError` for an unknown split and for a size under 24, where shapes can no
-    longer be told apart.
+    Raises :class:`WalkbenchError` for an unknown split and for a size under ``READABLE``.
     """
     if split not in SPLITS:
         raise_unknown("split", split, SPLITS)
-    if size < 24:
-        raise WalkbenchError(f"pictures of {size} pixels are too small to read; use 24 or more")
+    check_readable(size)
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     while True:
         prompt, kinds = _draw(split, rng)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from search_space.errors import WalkbenchError
+
 SHAPES = ("circle", "square", "triangle", "cross")
 PALETTE: dict[str, tuple[int, int, int]] = {  # every two at least 70 apart in RGB
     "red": (220, 40, 40),
@@ -31,6 +33,7 @@ PALETTE: dict[str, tuple[int, int, int]] = {  # every two at least 70 apart in R
     "cyan": (60, 210, 220),
 }
 SUPERSAMPLING = 4
+READABLE = 24  # pixels; in smaller pictures shapes can no longer be told apart
 GAP = 3.0  # pixels between the boxes of two things
 RADIUS = (0.11, 0.17)  # of the picture's size
 MAX_BACKGROUND = 40  # per channel: dark against every colour
@@ -93,6 +96,14 @@ def _inside(shape: str, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArr
     if shape == "triangle":
         return (v <= _FOOT) & ((_TOP + _FOOT) * abs(u) <= v + _TOP)
     return ((abs(u) <= _ARM) & (abs(v) <= 1)) | ((abs(v) <= _ARM) & (abs(u) <= 1))
+
+
+def check_readable(size: int) -> None:
+    """Raise :class:`WalkbenchError` where pictures of ``size`` pixels cannot be read back."""
+    if size < READABLE:
+        raise WalkbenchError(
+            f"pictures of {size} pixels are too small to read; use {READABLE} or more"
+        )
 
 
 def render(scene: Scene, size: int) -> NDArray[np.uint8]:

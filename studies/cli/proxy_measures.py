@@ -84,7 +84,7 @@ class Asked:
         """Shares of the run at which to validate on the way."""
         return ON_THE_WAY if self.extrapolate is not None else ()
 
-    def check(self, steps: int | None, is_shapes: bool) -> None:
+    def check(self, steps: int | None, is_shapes: bool, side: int) -> None:
         """Raise :class:`WalkbenchError` for what could not be measured after training."""
         asked = {
             "--samples": self.samples,
@@ -94,6 +94,10 @@ class Asked:
         drawing = [option for option, value in asked.items() if value]
         if drawing and not is_shapes:
             raise WalkbenchError(f"{drawing[0]} draws shapes; leave it out with other data")
+        if self.composition or self.distances:
+            from proxies.data.shapes import check_readable
+
+            check_readable(side)
         if self.draw is not None and not (self.composition or self.distances):
             raise WalkbenchError("--draw is for --composition and --distances; give one of them")
         if self.draw is not None and self.draw < 1:

@@ -13,6 +13,7 @@ import typer
 
 from studies.cli.output import INTERRUPTED, Format, FormatOption, err
 from studies.cli.proxy_data import (
+    SIZE,
     DataOption,
     ImagesOption,
     LatentOption,
@@ -94,7 +95,7 @@ def run(
     design = load_spec(spec)
     asked = Asked(samples, composition, distances, draw, extrapolate)
     source = DataSource(data, images, latents, vae)
-    asked.check(steps, source.is_shapes)
+    asked.check(steps, source.is_shapes, SIZE if latent is None else latent)
     if seconds is None and steps is None:
         seconds = SECONDS
     budget, recipe = Budget(steps, seconds), recipe_of(batch, learning_rate, warm_up, beta2)

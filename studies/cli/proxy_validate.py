@@ -30,6 +30,12 @@ def validate(
     designs: Annotated[int, typer.Option(help="Designs drawn from the space.")] = 32,
     strata: Annotated[int, typer.Option(help="Bands of latency, equally full.")] = 4,
     short: Annotated[int, typer.Option(help="Steps of a short run.")] = 400,
+    short_latent: Annotated[
+        int | None, typer.Option(help="Side of the pictures of short runs, where it differs.")
+    ] = None,
+    short_batch: Annotated[
+        int | None, typer.Option(help="Pictures per step of short runs, where it differs.")
+    ] = None,
     long: Annotated[int, typer.Option(help="Steps of a long run.")] = 4000,
     seeds: Annotated[int, typer.Option(help="Runs of each length and design.")] = 3,
     walk: Annotated[
@@ -50,6 +56,12 @@ def validate(
     learning_rate: LearningRateOption = None,
     warm_up: WarmUpOption = None,
     beta2: Beta2Option = None,
+    long_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--long-from", help="Take the long runs of this study, which differs in short ones."
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes, one CPU thread each.", min=1)] = 1,
     report: Annotated[
         bool, typer.Option("--report", help="Train nothing, report what the folder holds.")
@@ -67,6 +79,7 @@ def validate(
     from studies.proxy_validation.baselines import kept_baselines
     from studies.proxy_validation.plan import keep_plan, load_plan, make_plan
     from studies.proxy_validation.report import report as report_of
+    from studies.proxy_validation.reuse import take_long_runs
     from studies.proxy_validation.runs import results_of, train
 
     if report:
@@ -89,7 +102,12 @@ def validate(
             latent=latent,
             recipe=recipe_of(batch, learning_rate, warm_up, beta2),
             data=source,
+            short_latent=short_latent,
+            short_batch=short_batch,
         )
+        if long_from is not None:
+            taken = take_long_runs(plan, folder, long_from)
+            err.print(f"{taken} runs taken from {long_from}", style="dim", soft_wrap=True)
         keep_plan(plan, folder)
     with Phases(err) as progress:
         if not report:
@@ -128,7 +146,7 @@ SUMMARY = [
     Column("spearman_within_bands", "Spearman within latency bands", _correlation),
     Column("kendall", "Kendall", _correlation),
     Column("noise_ceiling", "noise ceiling (long against long)", _correlation),
-    Column("compute_ratio", "short steps over long steps", _correlation),
+    Column("compute_ratio", "multiply-adds, short over long", _correlation),
     Column("best_baseline", "best baseline"),
     Column("best_baseline_spearman", "  its Spearman", _correlation),
     Column("gain_over_best_baseline_low", "gain over it, at least", _correlation),

@@ -33,8 +33,8 @@ def write_validation(found: Mapping[str, Any], path: Path) -> None:
     parts: list[go.Figure | str] = [
         f"<p>{summary['n_designs']} designs of the space {summary['space']}, "
         f"{summary['seeds']} seed{'s' * (summary['seeds'] > 1)} each; short runs of "
-        f"{summary['short_steps']} steps, long runs of {summary['long_steps']}. All losses here "
-        f"are measured, on twins of width {summary['width']} at {summary['latent']} pixels.</p>",
+        f"{_kind(summary, 'short')}, long runs of {_kind(summary, 'long')}. All losses here are "
+        f"measured, on twins of width {summary['width']}.</p>",
         html_table(("figure", "value"), _figures(summary)),
         scatter_figure(found["rows"]),
     ]
@@ -44,6 +44,13 @@ def write_validation(found: Mapping[str, Any], path: Path) -> None:
     if found["walk"]:
         parts.append(walk_figure(found["walk"]))
     write_page(path, "Does short training rank designs?", parts)
+
+
+def _kind(summary: Mapping[str, Any], kind: str) -> str:
+    """Say how long runs of a kind are, on what."""
+    prefix = "short_" if kind == "short" else ""
+    steps, batch = summary[f"{kind}_steps"], summary[f"{prefix}batch"]
+    return f"{steps} steps of {batch} pictures, {summary[f'{prefix}latent']} wide"
 
 
 def scatter_figure(rows: list[Mapping[str, Any]]) -> go.Figure:
@@ -191,7 +198,7 @@ def _figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Spearman in the better half", pair("spearman_better_half")),
         ("Kendall", pair("kendall")),
         ("noise ceiling: the long runs against themselves", number("noise_ceiling")),
-        ("steps of a short run over those of a long one", number("compute_ratio")),
+        ("multiply-adds of a short run over those of a long one", number("compute_ratio")),
         ("best baseline", f"{summary['best_baseline']}: {number('best_baseline_spearman')}"),
         ("gain over it, lower end of the interval", number("gain_over_best_baseline_low")),
         ("regret of the chosen design, share of the range", number("regret")),

@@ -19,6 +19,7 @@ from search_space.atomic import replacing
 from studies.proxy_validation.plan import Design, Plan
 
 ZERO_COST_SEED = 0
+BASELINES = "baselines.json"
 
 
 def baselines(plan: Plan, design: Design) -> dict[str, float]:
@@ -39,7 +40,7 @@ def kept_baselines(
     plan: Plan, folder: Path, progress: Callable[[int, int, str], None] | None = None
 ) -> dict[str, dict[str, float]]:
     """Return the baselines of the plan's sampled designs by label, computed once per ``folder``."""
-    path = folder / "baselines.json"
+    path = folder / BASELINES
     found: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
     for i, design in enumerate(plan.designs):
         if design.label not in found:

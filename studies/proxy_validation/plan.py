@@ -5,6 +5,9 @@ the ranks cover the range that a search looks at and are read within bands too. 
 written down before the first training step and never changes; a study that goes on must ask for the
 same one.
 
+A short run may be short in other ways too: pictures of a lower resolution cost less, and leave more
+of them for the same compute. What counts as short is at most a tenth of a long run's multiply-adds.
+
 The design walk may stand beside the sample: its steps are named, so they do not count as sampled,
 and what matters of them is which differences between neighbours are larger than the noise.
 
@@ -17,6 +20,7 @@ True
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +31,7 @@ from proxies.data.source import DataSource
 from proxies.loop import Recipe
 from proxies.twin import TwinError, twin
 from search_space.atomic import replacing
+from search_space.cost import cost
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.presets import FAMILIES, all_named, walk_specs
 from search_space.sample import draw
@@ -35,7 +40,7 @@ from search_space.spec import UNetSpec
 
 FORMAT = 1
 OVERSAMPLE = 8  # designs priced per design wanted: strata are quantiles of these
-LEAST_RATIO = 10  # a long run is at least this many short ones, or it validates nothing
+LEAST_RATIO = 10  # a long run costs at least this many short ones, or it validates nothing
 LEAST_DESIGNS = 4  # fewer have no rank correlation worth the name
 SHORT_SEEDS = 1000  # seeds of short runs start here, so no short run shares one with a long run
 
@@ -70,6 +75,31 @@ class Plan:
     recipe: Recipe
     data: DataSource = field(default_factory=DataSource)
     content: str | None = None  # the name of what the data hold, None for the shapes
+    short_latent: int | None = None  # of short runs, where it is not that of the long ones
+    short_batch: int | None = None  # of short runs, where it is not that of the long ones
+
+    @property
+    def short_side(self) -> int:
+        """Side of the pictures of short runs."""
+        return self.latent if self.short_latent is None else self.short_latent
+
+    @property
+    def short_recipe(self) -> Recipe:
+        """What short runs are trained with."""
+        batch = self.recipe.batch if self.short_batch is None else self.short_batch
+        return dataclasses.replace(self.recipe, batch=batch)
+
+    @property
+    def compute_ratio(self) -> float:
+        """Multiply-adds of a short run over those of a long one, over all sampled designs."""
+        pictures = self.short * self.short_recipe.batch / (self.long * self.recipe.batch)
+        if self.short_side == self.latent:
+            return pictures
+        return pictures * self._macs(self.short_side) / self._macs(self.latent)
+
+    def _macs(self, latent: int) -> int:
+        """Return the multiply-adds of all sampled designs' twins for one picture each."""
+        return sum(cost(twin(d.spec, self.width, latent)).macs for d in self.designs)
 
     def to_json(self) -> str:
         """Return the plan as JSON text."""
@@ -119,25 +149,31 @@ def make_plan(
     latent: int = 24,
     recipe: Recipe | None = None,
     data: DataSource | None = None,
+    short_latent: int | None = None,
+    short_batch: int | None = None,
 ) -> Plan:
     """Draw ``designs`` of ``space`` (a shipped name or TOML file) in ``strata`` bands of latency.
 
     ``device`` prices them; ``walk`` names a family of the design walk to train beside them, for
-    ``walk_steps`` each (default: ``long``). Raises :class:`WalkbenchError` for budgets that
-    validate nothing and for a space with too few designs.
+    ``walk_steps`` each (default: ``long``). ``short_latent`` and ``short_batch`` are for short runs
+    that differ from long ones in these. Raises :class:`WalkbenchError` for budgets that validate
+    nothing and for a space with too few designs.
     """
     _check(designs, strata, short, long, seeds)
     data = data or DataSource()
     content = data.content(latent)
+    if short_latent is not None:
+        data.content(short_latent)  # fails where the data have no such size
     found = SearchSpace.load(space)
     source = latency_source(device)
-    chosen = _stratified(found, designs, strata, sample_seed, width, latent, source)
+    sides = (latent,) if short_latent is None else (latent, short_latent)
+    chosen = _stratified(found, designs, strata, sample_seed, width, sides, source)
     family = walk_specs(FAMILIES[_family(walk)]) if walk is not None else {}
     steps = tuple(
         Design(f"{walk}/{name}", spec, round(source.predict(spec).ms, 4))
         for name, spec in family.items()
     )
-    return Plan(
+    plan = Plan(
         space=found.name,
         space_digest=found.digest(),
         sample_seed=sample_seed,
@@ -154,7 +190,11 @@ def make_plan(
         recipe=recipe or Recipe(),
         data=data,
         content=content,
+        short_latent=short_latent,
+        short_batch=short_batch,
     )
+    _check_ratio(plan)
+    return plan
 
 
 def keep_plan(plan: Plan, folder: Path) -> None:
@@ -168,10 +208,17 @@ def keep_plan(plan: Plan, folder: Path) -> None:
         with replacing(path) as partial:
             partial.write_text(plan.to_json(), encoding="utf-8")
         return
-    kept = load_plan(folder)
+    check_same(load_plan(folder), plan, folder)
+
+
+def check_same(kept: Plan, plan: Plan, folder: Path) -> None:
+    """Raise :class:`WalkbenchError` naming what differs where ``kept``, of ``folder``, is another.
+
+    Where the data of the two lie may differ, what they hold may not.
+    """
     for name in (one.name for one in dataclasses.fields(Plan)):
         there, here = getattr(kept, name), getattr(plan, name)
-        if there != here and name != "data":  # where data lie may change, their content may not
+        if there != here and name != "data":
             if name in ("designs", "walk"):
                 there, here = (f"{len(designs)} designs" for designs in (there, here))
             shown = f": {there!r} there, {here!r} here" if there != here else ""
@@ -201,12 +248,19 @@ def _check(designs: int, strata: int, short: int, long: int, seeds: int) -> None
         )
     if seeds < 2:
         raise WalkbenchError(f"seeds is {seeds}; 2 or more show how far a rank is noise")
-    if short < 1:
-        raise WalkbenchError(f"short is {short}; a positive number of steps is needed")
-    if long < LEAST_RATIO * short:
+    for name, steps in (("short", short), ("long", long)):
+        if steps < 1:
+            raise WalkbenchError(f"{name} is {steps}; a positive number of steps is needed")
+
+
+def _check_ratio(plan: Plan) -> None:
+    ratio = plan.compute_ratio
+    if ratio * LEAST_RATIO > 1 + 1e-9:
+        enough = math.ceil(plan.long * ratio * LEAST_RATIO - 1e-6)
         raise WalkbenchError(
-            f"long is {long} steps, short {short}; a long run must be {LEAST_RATIO} short ones or "
-            f"more: ask for --long {LEAST_RATIO * short}"
+            f"a short run of {plan.short} steps takes {ratio:.1%} of the multiply-adds of a long "
+            f"one of {plan.long}; a long run must cost {LEAST_RATIO} short ones or more: ask for "
+            f"--long {enough}"
         )
 
 
@@ -222,7 +276,7 @@ def _stratified(
     strata: int,
     seed: int,
     width: int,
-    latent: int,
+    latents: tuple[int, ...],
     source: LatencySource,
 ) -> tuple[Design, ...]:
     """Return ``number`` designs, as many (±1) from each band of equal share of the latencies."""
@@ -232,14 +286,15 @@ def _stratified(
         if spec in pool or spec in named:
             continue
         try:
-            twin(spec, width, latent)
+            for latent in latents:
+                twin(spec, width, latent)
         except TwinError:
             continue
         pool[spec] = source.predict(spec).ms
     if len(pool) < number:
         raise WalkbenchError(
             f"space {space.name!r} gave {len(pool)} different designs with a twin of width {width} "
-            f"at latent {latent}, {number} were asked; ask for fewer"
+            f"at latent {' and '.join(map(str, latents))}, {number} were asked; ask for fewer"
         )
     order = {spec: i for i, spec in enumerate(pool)}  # as drawn: chance decides within a band
     ranked = sorted(pool, key=lambda spec: pool[spec])

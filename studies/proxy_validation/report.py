@@ -59,7 +59,7 @@ def report(plan: Plan, results: Sequence[Result], baselines: Baselines) -> dict[
         "n_designs": len(labels),
         "seeds": len(seeds),
         **_agreement(-short.mean(axis=1), -long.mean(axis=1)),
-        "compute_ratio": plan.short / plan.long,
+        "compute_ratio": plan.compute_ratio,
         "seconds_ratio": _seconds(scores, "short") / _seconds(scores, "long"),
         **_against_noise(short, long),
         **_against_baselines(-short.mean(axis=1), -long.mean(axis=1), rivals),
@@ -73,6 +73,8 @@ def report(plan: Plan, results: Sequence[Result], baselines: Baselines) -> dict[
         "width": plan.width,
         "latent": plan.latent,
         "batch": plan.recipe.batch,
+        "short_latent": plan.short_side,
+        "short_batch": plan.short_recipe.batch,
         "device": plan.device,
     }
     return {

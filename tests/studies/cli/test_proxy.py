@@ -110,6 +110,18 @@ def test_digits_come_along(spec):
     assert data["fidelity"]["data"].startswith("digits-") and data["n"] == 184
 
 
+def test_small_pictures_train_and_are_drawn(spec, tmp_path):
+    grid = tmp_path / "grid.png"
+    result = invoke(
+        spec, "--steps", "2", "--latent", "12", "--samples", str(grid), "--format", "json"
+    )
+    assert result.exit_code == 0, result.stderr
+    fidelity = json.loads(result.stdout)["fidelity"]
+    assert (fidelity["latent"], fidelity["data"]) == (12, "shapes")
+    with Image.open(grid) as drawn:
+        assert drawn.size == (342, 174)  # 8 × 4 pictures of 12 pixels, 2 between, three times
+
+
 def test_a_run_that_diverges_prints_why_and_exits_with_1(spec):
     result = invoke(spec, "--steps", "40", "--batch", "4", "--learning-rate", "1e5")
     assert result.exit_code == 1
@@ -122,7 +134,9 @@ def test_a_run_that_diverges_prints_why_and_exits_with_1(spec):
         (["sdxll"], "did you mean 'sdxl'"),
         (["sdxl", "--seconds", "0"], "seconds is 0"),
         (["sdxl", "--latent", "30"], "twin rule latent"),
-        (["sdxl", "--latent", "16"], "too small to read"),
+        (["sdxl", "--latent", "4"], "pictures of 4 pixels show nothing; use 8 or more"),
+        (["sdxl", "--latent", "12", "--composition"], "12 pixels are too small to read; use 24"),
+        (["sdxl", "--latent", "12", "--distances"], "12 pixels are too small to read; use 24"),
         (["sdxl", "--width", "1"], "twin rule channels"),
         (["sdxl", "--batch", "0"], "batch is 0"),
         (["sdxl", "--learning-rate", "-1"], "learning_rate is -1"),

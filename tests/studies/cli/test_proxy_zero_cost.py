@@ -61,7 +61,7 @@ def test_the_table_and_the_csv_name_every_score(spec):
         (["sdxl", "--batch", "1"], "--batch is 1; 2 pictures or more"),
         (["sdxl", "--latent", "30"], "twin rule latent"),
         (["sdxl", "--width", "0"], "twin rule width"),
-        (["sdxl", "--latent", "8"], "too small to read"),
+        (["sdxl", "--latent", "4"], "show nothing"),
         (["sdxl", "--data", "digit"], "did you mean 'digits'"),
         (["sdxl", "--data", "digits", "--images", "x"], "data and images both name data"),
     ],

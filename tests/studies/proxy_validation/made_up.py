@@ -10,7 +10,9 @@ from studies.proxy_validation.plan import Plan, make_plan
 from studies.proxy_validation.runs import Result, Run, runs_of
 
 
-def small_plan(designs: int = 12, seeds: int = 4, walk: str | None = None) -> Plan:
+def small_plan(
+    designs: int = 12, seeds: int = 4, walk: str | None = None, **short: int | None
+) -> Plan:
     """A plan whose runs would take seconds."""
     recipe = Recipe(batch=2, train_images=16, validation_images=8)
     return make_plan(
@@ -23,6 +25,7 @@ def small_plan(designs: int = 12, seeds: int = 4, walk: str | None = None) -> Pl
         walk=walk,
         width=8,
         recipe=recipe,
+        **short,
     )
 
 

@@ -59,6 +59,9 @@ def test_a_damaged_plan_is_named(tmp_path):
     ("options", "message"),
     [
         ({"short": 5, "long": 49}, "--long 50"),
+        ({"short": 5, "long": 50, "short_batch": 9}, r"11\.2% .* --long 57"),
+        ({"short_batch": 0}, "batch is 0"),
+        ({"short_latent": 10}, "twin of width 16 at latent 24 and 10"),
         ({"seeds": 1}, "seeds is 1"),
         ({"designs": 3}, "designs is 3"),
         ({"strata": 0}, "strata is 0"),
@@ -70,6 +73,20 @@ def test_a_damaged_plan_is_named(tmp_path):
 def test_a_plan_that_validates_nothing_is_refused(options, message):
     with pytest.raises(WalkbenchError, match=message):
         make_plan("pocket", **{"designs": 4, "strata": 2, **options})
+
+
+def test_a_short_run_may_see_smaller_pictures_and_counts_by_multiply_adds():
+    sizes = {"designs": 4, "strata": 2, "width": 8, "recipe": Recipe(batch=8)}
+    same = make_plan("pocket", short=4, long=40, **sizes)
+    assert (same.short_side, same.short_recipe) == (24, same.recipe)
+    assert same.compute_ratio == pytest.approx(0.1)
+    fewer = make_plan("pocket", short=4, long=40, short_batch=4, **sizes)
+    assert fewer.compute_ratio == pytest.approx(0.05)
+    assert (fewer.short_recipe.batch, fewer.recipe.batch) == (4, 8)
+    smaller = make_plan("pocket", short=8, long=40, short_latent=12, **sizes)
+    # a quarter of the places; the time embedding costs the same, attention less than a quarter
+    assert smaller.compute_ratio == pytest.approx(0.05, rel=0.05)
+    assert [d.spec for d in smaller.designs] == [d.spec for d in same.designs]
 
 
 def test_a_study_goes_on_when_its_pictures_moved_and_not_when_they_changed(tmp_path):
