@@ -3,13 +3,13 @@
     python benchmarks/proxy_validation.py long_4000            # trains the rest, then reports
     python benchmarks/proxy_validation.py long_4000 --report   # reports what is there
 
-Three studies on the same 32 designs of the space `pocket` in four bands of estimated iPhone latency:
+Three studies on the same 32 designs of the space `pocket` in four bands of estimated latency:
 
     long_800    80 against 800 steps at the default rate, and the design walk of family M beside it;
                 about half an hour a seed on two cores
     long_4000   400 against 4,000 steps at twice the rate; about an hour and a half a seed
     half_4000   the long runs of long_4000 against short ones on the same pictures at half the
-                resolution, twice as many in a step: 480 steps take a CPU as long as 400 at full size
+                resolution, twice as many a step: 480 steps take a CPU as long as 400 in full
 
 Rates, width and lengths were chosen on other designs (`pocket` seed 77). The second study was
 planned after the first was read: 80 steps had turned out to end on the first plateau. So was the
