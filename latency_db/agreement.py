@@ -46,7 +46,12 @@ def resamples(n: int, seed: int = 0) -> Draws:
 
 
 def interval(statistic: Statistic, draws: Draws) -> tuple[float, float]:
-    """Return the 95 % interval of ``statistic`` over resamples; constant resamples are left out."""
+    """Return the 95 % interval of ``statistic`` over resamples; constant resamples are left out.
+
+    Not a number twice where every resample is constant.
+    """
     values = np.array([statistic(draw) for draw in draws])
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
     low, high = np.nanquantile(values, INTERVAL)
     return float(low), float(high)

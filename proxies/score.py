@@ -109,11 +109,17 @@ class Score:
         more = {k: v for k, v in more.items() if k not in ("losses", "buckets")}
         return cls(math.inf, math.inf, 0, fidelity, failed=reason, **more)
 
+    def loss_at(self, steps: int) -> float:
+        """Return the loss that the run had after ``steps``; infinite where it had failed by then.
+
+        Not a number for a run that went on and was not validated there.
+        """
+        end = self.value if self.fidelity.steps <= steps else math.nan
+        return next((loss for at, _, loss in self.curve if steps <= at <= steps + 1), end)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types; the infinite values of a failed score become null."""
-        data = dataclasses.asdict(self)
-        if not self.ok:
-            data["value"] = data["stderr"] = None
+        """Return plain JSON types; what is not finite, as in a failed score, becomes null."""
+        data: dict[str, Any] = _finite(dataclasses.asdict(self))
         return data
 
     @classmethod
@@ -129,13 +135,25 @@ class Score:
                 fields[name] = math.inf if fields[name] is None else float(fields[name])
             for name in ("buckets", "losses"):
                 fields[name] = tuple(fields.get(name, ()))
-            fields["curve"] = tuple((int(s), t, v) for s, t, v in fields.get("curve", ()))
+            curve = fields.get("curve", ())
+            fields["curve"] = tuple((int(s), t, math.inf if v is None else v) for s, t, v in curve)
+            if fields.get("train_loss_sum", 0.0) is None:
+                fields["train_loss_sum"] = math.nan
             for name, part in (("composition", Composition), ("extrapolated", Extrapolated)):
                 fields[name] = part(**fields[name]) if fields.get(name) else None
             fields["distances"] = tuple(Distance(**d) for d in fields.get("distances") or ())
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
             raise WalkbenchError(f"not a score: {error}; run the proxy again to make one") from None
+
+
+def _finite(value: Any) -> Any:
+    """Return ``value`` with None for every number in it that is not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def difference(a: Score, b: Score) -> Difference:

@@ -124,16 +124,16 @@ def finish(
             saved = time.monotonic()
 
     def each_step() -> None:
-        if time.monotonic() - saved >= CHECKPOINT_SECONDS:
-            keep()
         share = budget.share(trainer.step, trainer.seconds)
         reached = [wanted for wanted in waiting if wanted <= share]
-        if not reached or trainer.failed or share >= 1:
-            return report()
-        del waiting[: len(reached)]
-        score = trainer.score()
-        trainer.curve.append((trainer.step, trainer.seconds, score.value))
-        return report(score)
+        score = None
+        if reached and not trainer.failed and share < 1:
+            del waiting[: len(reached)]
+            score = trainer.score()
+            trainer.curve.append((trainer.step, trainer.seconds, score.value))
+        if time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            keep()  # after the validation: a run that goes on from here would not repeat it
+        report(score)
 
     trainer.train(budget, each_step)
     keep()

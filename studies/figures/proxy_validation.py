@@ -103,15 +103,18 @@ def steps_figure(summary: Mapping[str, Any]) -> go.Figure:
         title={"text": "How soon long runs rank as they do at the end"},
         xaxis_title="training steps",
         yaxis_title="Spearman",
-        yaxis_range=[min(0.0, *(p[key] for p in points for key, *_ in lines)), 1.02],
+        yaxis_range=[min(0.0, *(p[key] or 0.0 for p in points for key, *_ in lines)), 1.02],
     )
     return _styled(figure, 400)
 
 
 def baselines_figure(summary: Mapping[str, Any]) -> go.Figure:
     """Return Spearman with the long run: short training and what costs no training."""
-    known = {k: v for k, v in summary["baselines"].items() if v is not None}
-    ranked = sorted({**known, "short training": summary["spearman"]}.items(), key=lambda kv: kv[1])
+    values = {**summary["baselines"], "short training": summary["spearman"]}
+    ranked = sorted(
+        ((name, value) for name, value in values.items() if value is not None),
+        key=lambda pair: pair[1],
+    )
     figure = go.Figure(
         go.Bar(
             x=[value for _, value in ranked],
@@ -185,12 +188,10 @@ def _span(rows: list[Mapping[str, Any]], name: str) -> dict[str, Any]:
 
 def _figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     def pair(name: str) -> str:
-        low, high = summary[f"{name}_low"], summary[f"{name}_high"]
-        return f"{summary[name]:.2f} ({low:.2f} to {high:.2f})"
+        return f"{number(name)} ({number(f'{name}_low')} to {number(f'{name}_high')})"
 
     def number(name: str) -> str:
-        value = summary.get(name)
-        return "–" if value is None else f"{value:.2f}"
+        return "–" if summary[name] is None else f"{summary[name]:.2f}"
 
     return [
         ("Spearman, short against long", pair("spearman")),
@@ -199,7 +200,7 @@ def _figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Kendall", pair("kendall")),
         ("noise ceiling: the long runs against themselves", number("noise_ceiling")),
         ("multiply-adds of a short run over those of a long one", number("compute_ratio")),
-        ("best baseline", f"{summary['best_baseline']}: {number('best_baseline_spearman')}"),
+        (f"best baseline, {summary['best_baseline'] or 'none'}", number("best_baseline_spearman")),
         ("gain over it, lower end of the interval", number("gain_over_best_baseline_low")),
         ("regret of the chosen design, share of the range", number("regret")),
     ]

@@ -53,8 +53,11 @@ def reliability(agreement: float, first: int, second: int, seeds: int) -> float:
     """Return how reliable a mean over ``seeds`` is, when groups of two sizes agree this well.
 
     With noise λ per seed relative to the spread of designs, groups of m and n seeds correlate as
-    1 / √((1 + λ/m)(1 + λ/n)), and the mean over k seeds has the reliability 1 / (1 + λ/k).
+    1 / √((1 + λ/m)(1 + λ/n)), and the mean over k seeds has the reliability 1 / (1 + λ/k). Of an
+    agreement that is not a number nothing follows: not a number.
     """
+    if math.isnan(agreement):
+        return agreement
     if agreement >= 1:
         return 1.0
     if agreement <= 0:

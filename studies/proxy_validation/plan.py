@@ -78,6 +78,10 @@ class Plan:
     short_latent: int | None = None  # of short runs, where it is not that of the long ones
     short_batch: int | None = None  # of short runs, where it is not that of the long ones
 
+    def steps_of_marks(self, steps: int) -> list[int]:
+        """Return after how many steps a run of ``steps`` is validated, its end included."""
+        return [round(share * steps) for share in (*self.marks, 1.0)]
+
     @property
     def short_side(self) -> int:
         """Side of the pictures of short runs."""
@@ -159,7 +163,10 @@ def make_plan(
     that differ from long ones in these. Raises :class:`WalkbenchError` for budgets that validate
     nothing and for a space with too few designs.
     """
-    _check(designs, strata, short, long, seeds)
+    if walk is None and walk_steps is not None:
+        raise WalkbenchError("walk_steps are of the walk; name a family with walk, M or F, too")
+    walk_steps = long if walk_steps is None else walk_steps
+    _check(designs, strata, seeds, short=short, long=long, walk_steps=walk_steps)
     data = data or DataSource()
     content = data.content(latent)
     if short_latent is not None:
@@ -182,7 +189,7 @@ def make_plan(
         walk=steps,
         short=short,
         long=long,
-        walk_steps=walk_steps or long,
+        walk_steps=walk_steps,
         seeds=seeds,
         marks=marks,
         width=width,
@@ -239,18 +246,19 @@ def load_plan(folder: Path) -> Plan:
     return Plan.from_json(path.read_text(encoding="utf-8"), str(path))
 
 
-def _check(designs: int, strata: int, short: int, long: int, seeds: int) -> None:
+def _check(designs: int, strata: int, seeds: int, **steps: int) -> None:
     if designs < LEAST_DESIGNS:
         raise WalkbenchError(f"designs is {designs}; {LEAST_DESIGNS} or more have ranks to compare")
-    if not 1 <= strata <= designs:
+    if not 1 <= strata <= designs // 2:
         raise WalkbenchError(
-            f"strata is {strata}; 1 to {designs}, the number of designs, is allowed"
+            f"strata is {strata}; 1 to {designs // 2} is allowed: two of {designs} designs or more "
+            "are ranked within each"
         )
     if seeds < 2:
         raise WalkbenchError(f"seeds is {seeds}; 2 or more show how far a rank is noise")
-    for name, steps in (("short", short), ("long", long)):
-        if steps < 1:
-            raise WalkbenchError(f"{name} is {steps}; a positive number of steps is needed")
+    for name, number in steps.items():
+        if number < 1:
+            raise WalkbenchError(f"{name} is {number}; a positive number of steps is needed")
 
 
 def _check_ratio(plan: Plan) -> None:

@@ -32,8 +32,13 @@ def precision_at(k: int, x: Values, truth: Values) -> float:
 
 
 def regret(x: Values, truth: Values) -> float:
-    """Return how much worse than the best the one chosen by ``x`` is, 0 to 1 of the whole range."""
+    """Return how much worse than the best the one chosen by ``x`` is, 0 to 1 of the whole range.
+
+    Not a number where every design failed.
+    """
     finite = truth[np.isfinite(truth)]
+    if not len(finite):
+        return float("nan")
     span = float(np.ptp(finite))
     chosen = max(float(truth[int(np.argmax(x))]), float(finite.min()))
     return (float(finite.max()) - chosen) / span if span else 0.0

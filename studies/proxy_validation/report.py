@@ -33,8 +33,25 @@ from studies.proxy_validation.runs import Result
 from studies.proxy_validation.walk_gaps import walk_report
 
 TOP = 5  # of precision@k
+NEEDS_TWO_SEEDS = (
+    "noise_ceiling",
+    "noise_ceiling_groups",
+    "noise_ceiling_better_half",
+    "reliability",
+    "spearman_corrected",
+    "spearman_better_half_corrected",
+)
+NEEDS_BASELINES = (
+    "best_baseline",
+    "best_baseline_spearman",
+    "gain_over_best_baseline",
+    "gain_over_best_baseline_low",
+    "gain_over_best_baseline_high",
+    "partial_spearman_given_macs",
+)
 Baselines = Mapping[str, Mapping[str, float]]
 Scores = Mapping[tuple[str, str, int], Score]  # by label, kind and seed
+Runs = Sequence[Sequence[Score]]  # of every design, of every seed
 
 
 def report(plan: Plan, results: Sequence[Result], baselines: Baselines) -> dict[str, Any]:
@@ -49,8 +66,9 @@ def report(plan: Plan, results: Sequence[Result], baselines: Baselines) -> dict[
         raise WalkbenchError(
             f"no seed is finished for all {len(labels)} designs yet; let the study go on"
         )
-    short = _values(scores, labels, "short", [SHORT_SEEDS + s for s in seeds])  # (designs, seeds)
-    long = _values(scores, labels, "long", seeds)
+    few = [[scores[label, "short", SHORT_SEEDS + s] for s in seeds] for label in labels]
+    many = [[scores[label, "long", s] for s in seeds] for label in labels]
+    short, long = (np.array([[s.value for s in row] for row in runs]) for runs in (few, many))
     rivals = {
         name: np.array([baselines[label][name] for label in labels])
         for name in baselines.get(labels[0], ())
@@ -60,13 +78,13 @@ def report(plan: Plan, results: Sequence[Result], baselines: Baselines) -> dict[
         "seeds": len(seeds),
         **_agreement(-short.mean(axis=1), -long.mean(axis=1)),
         "compute_ratio": plan.compute_ratio,
-        "seconds_ratio": _seconds(scores, "short") / _seconds(scores, "long"),
+        "seconds_ratio": _seconds(few) / _seconds(many),
         **_against_noise(short, long),
         **_against_baselines(-short.mean(axis=1), -long.mean(axis=1), rivals),
         **_within_bands(plan, -short.mean(axis=1), -long.mean(axis=1)),
-        "by_steps": _by_steps(plan, scores, labels, seeds),
-        "by_bucket": _by_bucket(scores, labels, seeds, -long.mean(axis=1)),
-        "failed_runs": sum(not r.score.ok for r in results),
+        "by_steps": _by_steps(plan, many),
+        "by_bucket": _by_bucket(few, -long.mean(axis=1)),
+        "failed_runs": sum(not score.ok for row in (*few, *many) for score in row),
         "space": plan.space,
         "short_steps": plan.short,
         "long_steps": plan.long,
@@ -78,7 +96,7 @@ def report(plan: Plan, results: Sequence[Result], baselines: Baselines) -> dict[
         "device": plan.device,
     }
     return {
-        "summary": summary,
+        "summary": _plain(summary),
         "walk": walk_report(plan, scores),
         "rows": _rows(plan, short, long, baselines),
     }
@@ -91,13 +109,17 @@ def _finished(scores: Scores, labels: Sequence[str], seed: int) -> bool:
     )
 
 
-def _values(scores: Scores, labels: Sequence[str], kind: str, seeds: Sequence[int]) -> Values:
-    """Return losses, (designs, seeds); infinite where a run failed."""
-    return np.array([[scores[label, kind, s].value for s in seeds] for label in labels])
+def _plain(value: Any) -> Any:
+    """Return ``value`` with None for what is not known: a rank correlation of equal numbers."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _seconds(scores: Scores, kind: str) -> float:
-    return sum(s.fidelity.seconds for (_, k, _), s in scores.items() if k == kind)
+def _seconds(runs: Runs) -> float:
+    return sum(score.fidelity.seconds for row in runs for score in row)
 
 
 def _agreement(x: Values, truth: Values) -> dict[str, Any]:
@@ -128,16 +150,16 @@ def _against_noise(short: Values, long: Values) -> dict[str, Any]:
     """The noise ceiling, what it leaves of the agreement, and what one short seed alone reaches."""
     truth, seeds = -long.mean(axis=1), long.shape[1]
     single = float(np.mean([spearman(-short[:, s], truth) for s in range(seeds)]))
-    out: dict[str, Any] = {"spearman_one_short_seed": single, "noise_ceiling": None}
     if seeds < 2:
-        return out
+        return {"spearman_one_short_seed": single, **dict.fromkeys(NEEDS_TWO_SEEDS)}
     found, (first, second) = ceiling(long), (seeds // 2, seeds - seeds // 2)
     reliable = reliability(found, first, second, seeds)
     half = better_half(truth)
     half_ceiling = ceiling(long[half])
     half_reliable = reliability(half_ceiling, first, second, seeds)
     proxy = -short.mean(axis=1)
-    return out | {
+    return {
+        "spearman_one_short_seed": single,
         "noise_ceiling": found,
         "noise_ceiling_groups": [first, second],
         "noise_ceiling_better_half": half_ceiling,
@@ -151,12 +173,14 @@ def _against_noise(short: Values, long: Values) -> dict[str, Any]:
 
 def _corrected(value: float, reliable: float) -> float | None:
     """Correct for noise in the truth alone: noise of the proxy is the proxy's own fault."""
-    return min(1.0, value / math.sqrt(reliable)) if reliable > 0 else None
+    if math.isnan(value) or not reliable > 0:
+        return None
+    return min(1.0, value / math.sqrt(reliable))
 
 
 def _against_baselines(x: Values, truth: Values, rivals: Mapping[str, Values]) -> dict[str, Any]:
     if not rivals:
-        return {"best_baseline": None, "gain_over_best_baseline_low": None, "baselines": {}}
+        return {**dict.fromkeys(NEEDS_BASELINES), "baselines": {}}
     found = {name: spearman(values, truth) for name, values in rivals.items()}
     best = max(found, key=lambda name: found[name] if math.isfinite(found[name]) else -2)
     rival = rivals[best]
@@ -170,7 +194,7 @@ def _against_baselines(x: Values, truth: Values, rivals: Mapping[str, Values]) -
         "gain_over_best_baseline_low": low,
         "gain_over_best_baseline_high": high,
         "partial_spearman_given_macs": partial_spearman(x, truth, rivals["macs"]),
-        "baselines": {k: v if math.isfinite(v) else None for k, v in found.items()},
+        "baselines": found,
     }
 
 
@@ -181,43 +205,31 @@ def _within_bands(plan: Plan, x: Values, truth: Values) -> dict[str, Any]:
     return {"spearman_within_bands": float(np.mean(found)), "bands": found}
 
 
-def _by_steps(
-    plan: Plan, scores: Scores, labels: Sequence[str], seeds: Sequence[int]
-) -> list[dict[str, float | None]]:
+def _by_steps(plan: Plan, long: Runs) -> list[dict[str, float | None]]:
     """How well a long run's state on the way ranks as seeds do at the end: others, and itself.
 
     ``spearman`` is with *other* seeds, None with one seed; ``spearman_same_run`` with the same
     runs' ends, so that it reaches 1 and tells what more seeds would not mend.
     """
-    end = _values(scores, labels, "long", seeds)
     out: list[dict[str, float | None]] = []
-    for share in (*plan.marks, 1.0):
-        steps = round(share * plan.long)
-        now = np.array([[_at(scores[label, "long", s], steps) for s in seeds] for label in labels])
+    end = np.array([[score.value for score in row] for row in long])
+    seeds = end.shape[1]
+    for share, steps in zip((*plan.marks, 1.0), plan.steps_of_marks(plan.long), strict=True):
+        now = np.array([[score.loss_at(steps) for score in row] for row in long])
         agreements = [
             spearman(-now[:, a].mean(axis=1), -end[:, b].mean(axis=1))
-            for one, other in splits(len(seeds))
+            for one, other in splits(seeds)
             for a, b in ((one, other), (other, one))
         ]
-        own = [spearman(-now[:, s], -end[:, s]) for s in range(len(seeds))]
+        own = [spearman(-now[:, s], -end[:, s]) for s in range(seeds)]
         others = float(np.mean(agreements)) if agreements else None
         row = {"steps": steps, "share": share, "spearman": others}
         out.append({**row, "spearman_same_run": float(np.mean(own))})
     return out
 
 
-def _at(score: Score, steps: int) -> float:
-    """Return the loss that a run had at (the first validation from) ``steps`` on."""
-    if score.fidelity.steps <= steps:
-        return score.value
-    return next((loss for at, _, loss in score.curve if at >= steps), score.value)
-
-
-def _by_bucket(
-    scores: Scores, labels: Sequence[str], seeds: Sequence[int], truth: Values
-) -> list[float]:
+def _by_bucket(short: Runs, truth: Values) -> list[float]:
     """Rank correlation of the short runs' loss in each timestep bucket with the truth."""
-    short = [[scores[label, "short", SHORT_SEEDS + s] for s in seeds] for label in labels]
     if not all(score.buckets for row in short for score in row):
         return []  # a failed run has none
     buckets = np.array([[score.buckets for score in row] for row in short]).mean(axis=1)

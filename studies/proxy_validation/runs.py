@@ -15,15 +15,19 @@ import dataclasses
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from proxies.score import Score
-from proxies.trainer import run_proxy
+from proxies.trainer import Progress, run_proxy
 from search_space.errors import WalkbenchError
 from search_space.lock import alone
 from studies.proxy_validation.plan import SHORT_SEEDS, Plan
@@ -74,30 +78,53 @@ def train(
     """Train every run of ``plan`` that ``folder`` does not hold yet, in ``workers`` processes.
 
     ``progress`` hears of steps done, steps in all and the run that ended last. An exception, such
-    as Ctrl-C, ends the workers; their checkpoints stay.
+    as Ctrl-C, ends the workers; their checkpoints stay. Raises :class:`WalkbenchError` when another
+    process trains the study or a worker is killed: what is finished stays.
     """
     if workers < 1:
         raise WalkbenchError(f"workers is {workers}; 1 or more is needed")
-    wanted, there = runs_of(plan), {result.run for result in results_of(plan, folder)}
-    waiting = [run for run in wanted if run not in there]
-    total = sum(run.steps for run in wanted)
-    done = total - sum(run.steps for run in waiting)
-    (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-    if progress is not None:
-        progress(done, total, "")
     held = (
         f"another process trains the study in {folder}; let it finish, or read what is done with "
         "--report"
     )
-    # spawn: torch's threads do not survive a fork
-    context, number = get_context("spawn"), min(workers, max(1, len(waiting)))
-    with alone(folder, held), context.Pool(number, _start) as pool:
-        for result in pool.imap_unordered(partial(_train_one, plan, folder), waiting):
-            append_result(folder / RUNS, result)
-            _checkpoint(folder, result.run).unlink(missing_ok=True)
-            done += result.run.steps
-            if progress is not None:
-                progress(done, total, result.run.name)
+    with alone(folder, held):
+        (folder / CHECKPOINTS).mkdir(exist_ok=True)
+        wanted, there = runs_of(plan), {result.run for result in results_of(plan, folder)}
+        waiting = [run for run in wanted if run not in there]
+        total = sum(run.steps for run in wanted)
+        done = total - sum(run.steps for run in waiting)
+        if progress is not None:
+            progress(done, total, "")
+        with closing(_trained(plan, folder, waiting, workers)) as results:
+            for result in results:
+                append_result(folder / RUNS, result)
+                _checkpoint(folder, result.run).unlink(missing_ok=True)
+                done += result.run.steps
+                if progress is not None:
+                    progress(done, total, result.run.name)
+
+
+def _trained(
+    plan: Plan, folder: Path, runs: Sequence[Run], workers: int
+) -> Generator[Result, None, None]:
+    """Yield the results of ``runs`` as they end; closing it ends the workers at their next step."""
+    context = get_context("spawn")  # torch's threads do not survive a fork
+    stop = context.Event()
+    executor = ProcessPoolExecutor(
+        min(workers, max(1, len(runs))), context, initializer=_start, initargs=(stop,)
+    )
+    try:
+        futures = [executor.submit(_train_one, plan, folder, run) for run in runs]
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool:
+        raise WalkbenchError(
+            f"a worker that trained in {folder} was killed, for want of memory perhaps; what was "
+            "finished is kept: run it again to go on, with fewer --workers if memory is short"
+        ) from None
+    finally:
+        stop.set()
+        executor.shutdown(cancel_futures=True)
 
 
 def results_of(plan: Plan, folder: Path) -> list[Result]:
@@ -110,9 +137,29 @@ def results_of(plan: Plan, folder: Path) -> list[Result]:
     return [found[run] for run in runs_of(plan) if run in found]
 
 
-def _start() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers; checkpoints keep what they did."""
+_stop: Event | None = None  # of a worker: set when nobody waits for its runs any more
+
+
+def _start(stop: Event) -> None:
+    """Leave Ctrl-C to the parent, and end with it; checkpoints keep what was done."""
+    global _stop
+    _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait until the parent is gone, killed perhaps; nobody would take a result then."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _go_on(_: Progress) -> None:
+    """End this run when the parent wants no more."""
+    if _stop is not None and _stop.is_set():
+        raise InterruptedError("the study was stopped")
 
 
 def _train_one(plan: Plan, folder: Path, run: Run) -> Result:
@@ -126,6 +173,7 @@ def _train_one(plan: Plan, folder: Path, run: Run) -> Result:
         recipe=plan.short_recipe if run.kind == "short" else plan.recipe,
         data=plan.data,
         validate_at=() if run.kind == "short" else plan.marks,
+        progress=_go_on,
         checkpoint=_checkpoint(folder, run),
         threads=1,
     )

@@ -60,7 +60,7 @@ def walk_report(plan: Plan, scores: Mapping[tuple[str, str, int], Score]) -> dic
         },
         "changes": found,
         "one_percent": [
-            {"steps": steps, **_needed(pairs, at)} for steps, at in _states(plan, runs, losses)
+            {"steps": steps, **_needed(pairs, at)} for steps, at in _states(plan, runs)
         ],
     }
 
@@ -73,14 +73,19 @@ def _pairs(labels: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _states(
-    plan: Plan, runs: Mapping[str, Sequence[Score]], losses: Mapping[str, Values]
+    plan: Plan, runs: Mapping[str, Sequence[Score]]
 ) -> list[tuple[int, Mapping[str, Values]]]:
     """Return the losses by label at every validation on the way, and at the end."""
-    found: list[tuple[int, Mapping[str, Values]]] = []
-    for i in range(min(len(score.curve) for row in runs.values() for score in row)):
-        at = {label: np.array([score.curve[i][2] for score in row]) for label, row in runs.items()}
-        found.append((next(iter(runs.values()))[0].curve[i][0], at))
-    return [*found, (plan.walk_steps, losses)]
+    return [
+        (
+            steps,
+            {
+                label: np.array([score.loss_at(steps) for score in row])
+                for label, row in runs.items()
+            },
+        )
+        for steps in plan.steps_of_marks(plan.walk_steps)
+    ]
 
 
 def _needed(

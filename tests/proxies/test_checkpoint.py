@@ -50,6 +50,28 @@ def test_a_run_killed_in_the_middle_ends_like_one_that_was_not(tmp_path):
     assert resumed.stdout.strip() == f"{whole.losses} {whole.train_loss_sum} {curve}"
 
 
+def test_a_run_killed_while_it_validates_validates_again(tmp_path, monkeypatch):
+    torch.set_num_threads(1)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+    settings = {"steps": 8, "recipe": RECIPE, "validate_at": (0.25, 0.5, 0.75)}
+    whole = run_proxy(small_spec(), **settings)
+    validate = Trainer.score
+
+    def killed(self, stopped=None):
+        if self.step == 4:
+            raise ZeroDivisionError("killed")
+        return validate(self, stopped)
+
+    monkeypatch.setattr(Trainer, "score", killed)
+    with pytest.raises(ZeroDivisionError):
+        run_proxy(small_spec(), **settings, checkpoint=tmp_path / "run")
+    monkeypatch.setattr(Trainer, "score", validate)
+    resumed = run_proxy(small_spec(), **settings, checkpoint=tmp_path / "run")
+    assert [step for step, *_ in resumed.curve] == [2, 4, 6]
+    assert [loss for *_, loss in resumed.curve] == [loss for *_, loss in whole.curve]
+    assert resumed.losses == whole.losses
+
+
 def saved_step(path: Path) -> int:
     if not path.exists():
         return 0

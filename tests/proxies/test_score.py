@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,8 @@ def test_a_loss_that_is_not_finite_is_a_failed_score_and_worse_than_any(bad):
     [
         Score.of_losses([0.5, 0.25], RUN, buckets=(0.5, 0.25), curve=((5, 0.5, 0.6),), params=7),
         Score.failure("loss is nan at step 3", RUN, stopped="diverged"),
+        Score.failure("loss is inf", RUN, curve=((5, 0.5, math.inf),)),
+        Score.of_losses([0.5, 0.25], RUN, curve=((5, 0.5, math.inf), (9, 0.9, 0.7))),
         Score.of_losses(
             [0.5, 0.25],
             RUN,
@@ -41,6 +44,22 @@ def test_a_loss_that_is_not_finite_is_a_failed_score_and_worse_than_any(bad):
 def test_a_score_survives_json(score):
     text = json.dumps(score.to_dict(), allow_nan=False)
     assert Score.from_dict(json.loads(text)) == score
+
+
+def test_a_sum_that_overflowed_is_read_as_not_a_number():
+    stored = Score.failure("loss is nan", RUN, train_loss_sum=math.nan).to_dict()
+    assert stored["train_loss_sum"] is None
+    assert math.isnan(Score.from_dict(stored).train_loss_sum)
+
+
+def test_the_loss_on_the_way_is_the_one_that_was_measured_there():
+    curve = ((10, 0.1, 0.8), (20, 0.2, 0.6))
+    score = Score.of_losses([0.5, 0.25], replace(RUN, steps=40), curve=curve)
+    assert [score.loss_at(steps) for steps in (10, 20, 40, 50)] == [0.8, 0.6, 0.375, 0.375]
+    assert score.loss_at(19) == 0.6  # a share of the steps that is not whole ends at the next one
+    assert math.isnan(score.loss_at(15))
+    failed = Score.failure("loss is nan", replace(RUN, steps=25), curve=curve)
+    assert [failed.loss_at(steps) for steps in (20, 25, 30)] == [0.6, math.inf, math.inf]
 
 
 def test_a_score_of_an_earlier_version_is_read_as_one_without_the_new_parts():

@@ -1,3 +1,5 @@
+import multiprocessing
+
 import pytest
 
 from search_space.errors import WalkbenchError
@@ -45,6 +47,34 @@ def test_a_line_that_is_no_run_is_named(tmp_path):
 def test_no_workers_are_refused(tmp_path):
     with pytest.raises(WalkbenchError, match="workers is 0"):
         train(small_plan(designs=4), tmp_path, workers=0)
+
+
+def test_a_killed_worker_is_an_error_and_what_was_finished_stays(tmp_path):
+    plan = small_plan(designs=4, seeds=2)
+
+    def killing(done, total, name):
+        if name:
+            for worker in multiprocessing.active_children():
+                worker.kill()
+
+    with pytest.raises(WalkbenchError, match=r"was killed.* run it again to go on"):
+        train(plan, tmp_path, workers=2, progress=killing)
+    kept = results_of(plan, tmp_path)
+    assert 1 <= len(kept) < len(runs_of(plan))
+    train(plan, tmp_path, workers=2)
+    assert [result.run for result in results_of(plan, tmp_path)] == runs_of(plan)
+
+
+def test_an_interruption_ends_the_workers(tmp_path):
+    def interrupted(done, total, name):
+        if name:
+            raise KeyboardInterrupt
+
+    plan = small_plan(designs=4)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, tmp_path, workers=2, progress=interrupted)
+    assert multiprocessing.active_children() == []
+    assert len(results_of(plan, tmp_path)) == 1
 
 
 def test_a_folder_that_another_process_trains_in_is_left_to_it(tmp_path):
