@@ -21,6 +21,7 @@ from proxies.data.dataset import drawn_at, examples, shapes, to_bytes
 from proxies.data.prompts import Example
 from proxies.flow_matching import integrate
 from proxies.loop import Trainer
+from proxies.memory import largest_that_fits
 from proxies.validation import NOISE_SEED, undisturbed
 from search_space.errors import WalkbenchError
 
@@ -46,7 +47,8 @@ def draw_samples(
     """Return what the averaged weights draw for the first ``count`` prompts of ``split``.
 
     More of them begin with the same ones. ``progress`` is told how many are drawn. ``trainer`` must
-    have been trained on the shapes; its weights and mode are left as they were.
+    have been trained on the shapes; its weights and mode are left as they were. Where memory is
+    short, fewer are drawn at once; raises :class:`WalkbenchError` when not even one can be.
     """
     if trainer.data is not None and trainer.data.name != "shapes":
         raise WalkbenchError(
@@ -59,9 +61,11 @@ def draw_samples(
     noise = torch.randn((count, 3, size, size), generator=generator)
     tokens, labels = torch.from_numpy(wanted.tokens), torch.from_numpy(wanted.labels)
     drawn: list[NDArray[np.uint8]] = []
-    with trainer.averaged() as learner, undisturbed(learner), torch.no_grad():
-        for start in range(0, count, BATCH):
-            window = slice(start, start + BATCH)
+
+    def attempt(batch: int) -> None:
+        drawn.clear()
+        for start in range(0, count, batch):
+            window = slice(start, start + batch)
             words, classes = (x[window].to(trainer.device) for x in (tokens, labels))
 
             def predict(
@@ -72,7 +76,15 @@ def draw_samples(
 
             drawn.append(to_bytes(integrate(predict, noise[window].to(trainer.device), steps)))
             if progress is not None:
-                progress(min(start + BATCH, count))
+                progress(min(start + batch, count))
+
+    with trainer.averaged() as learner, undisturbed(learner), torch.no_grad():
+        fits = largest_that_fits(attempt, BATCH)
+    if not fits:
+        raise WalkbenchError(
+            f"{trainer.device} has too little memory to draw one picture of {size} pixels; use a "
+            "smaller width or latent"
+        )
     return Samples(np.concatenate(drawn), examples(split, count, drawn_at(size)))
 
 
@@ -105,9 +117,12 @@ def writable_png(path: Path) -> Path:
         raise WalkbenchError(f"samples file {str(path)!r} is not a .png; name one that is")
     if not path.parent.is_dir():
         raise WalkbenchError(f"folder {str(path.parent)!r} does not exist; make it first")
+    new = not path.exists()
     try:
         with path.open("ab"):
             pass
+        if new:
+            path.unlink()
     except OSError as error:
         raise WalkbenchError(
             f"samples file {str(path)!r}: {error.strerror}; name a writable file"

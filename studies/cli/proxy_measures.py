@@ -11,15 +11,17 @@ for is checked before training, and what fails after it takes no score away.
 """
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
 from search_space.errors import WalkbenchError
 from studies.cli.output import INTERRUPTED, err
 
+T = TypeVar("T")
 GRID = 32  # pictures of --samples
 DRAWN = 256  # pictures for composition alone: shares to ±3 points
 DRAWN_FOR_DISTANCES = 1000
@@ -116,49 +118,72 @@ class Asked:
             check_ready(self.pictures)
 
     def measure(self, trainer: Any, score: Any) -> tuple[Any, list[Missing]]:
-        """Return ``score`` with what was asked for, and what of it is missing."""
+        """Return ``score`` with what was asked for, and what of it is missing and why."""
         if not score.ok:
             return score, []
         missing: list[Missing] = []
-        if self.extrapolate is not None:
-            from proxies.extrapolation import extrapolate_score
 
+        def attempt(what: str, do: Callable[[], T], otherwise: T) -> T:
+            if any(lack.exit_code == INTERRUPTED for lack in missing):
+                return otherwise  # one Ctrl-C ends it all
             try:
-                guess = extrapolate_score(score, self.extrapolate)
-                score = dataclasses.replace(score, extrapolated=guess)
-            except WalkbenchError as error:
-                missing.append(Missing(f"not extrapolated: {error}", 1))
-        try:
-            score = self._measure_pictures(trainer, score)
-        except KeyboardInterrupt:
-            missing.append(Missing("interrupted; the score is without pictures", INTERRUPTED))
+                return do()
+            except KeyboardInterrupt:
+                missing.append(Missing(f"interrupted; the score is without {what}", INTERRUPTED))
+            except (WalkbenchError, OSError) as error:
+                missing.append(Missing(f"the score is without {what}: {error}", 1))
+            return otherwise
+
+        if self.extrapolate is not None:
+            score = attempt("a longer run's loss", lambda: self._extrapolated(score), score)
+        drawn = attempt("pictures", lambda: self._drawn(trainer), None)
+        if drawn is not None:
+            attempt("a grid of samples", lambda: self._save(drawn), None)
+            score = attempt("composition", lambda: self._composed(drawn, score), score)
+            score = attempt("distances", lambda: self._compared(drawn, score), score)
         return score, missing
 
-    def _measure_pictures(self, trainer: Any, score: Any) -> Any:
+    def _extrapolated(self, score: Any) -> Any:
+        from proxies.extrapolation import extrapolate_score
+
+        assert self.extrapolate is not None
+        guess = extrapolate_score(score, self.extrapolate)
+        return dataclasses.replace(score, extrapolated=guess)
+
+    def _drawn(self, trainer: Any) -> Any:
         if not self.pictures:
-            return score
-        from proxies.samples import draw_samples, save_grid
+            return None
+        from proxies.samples import draw_samples
         from studies.cli.phases import Phases
 
         with Phases(err) as phases:
-            tick = phases.phase("drawing")
-            count = self.pictures
-            drawn = draw_samples(trainer, count, progress=lambda done: tick(done, count, ""))
+            tick, count = phases.phase("drawing"), self.pictures
+            return draw_samples(trainer, count, progress=lambda done: tick(done, count, ""))
+
+    def _save(self, drawn: Any) -> None:
         if self.samples is not None:
+            from proxies.samples import save_grid
+
             save_grid(self.samples, drawn.images[:GRID])
             err.print(f"samples: {self.samples}", soft_wrap=True)
-        if self.composition:
-            from proxies.composition import composition
 
-            score = dataclasses.replace(score, composition=composition(drawn))
-        if self.distances:
-            from proxies.distances import ENOUGH, distances
+    def _composed(self, drawn: Any, score: Any) -> Any:
+        if not self.composition:
+            return score
+        from proxies.composition import composition
 
-            if count < ENOUGH:
-                err.print(
-                    f"[yellow]only {count} pictures:[/yellow] distances from fewer than {ENOUGH:,} "
-                    "are noisy, and Fréchet ones are larger; compare them at one number only",
-                    soft_wrap=True,
-                )
-            score = dataclasses.replace(score, distances=distances(drawn))
-        return score
+        return dataclasses.replace(score, composition=composition(drawn))
+
+    def _compared(self, drawn: Any, score: Any) -> Any:
+        if not self.distances:
+            return score
+        from proxies.distances import ENOUGH, distances
+
+        if self.pictures < ENOUGH:
+            err.print(
+                f"[yellow]only {self.pictures} pictures:[/yellow] distances from fewer than "
+                f"{ENOUGH:,} are noisy, and Fréchet ones are larger; compare them at one number "
+                "only",
+                soft_wrap=True,
+            )
+        return dataclasses.replace(score, distances=distances(drawn))

@@ -1,10 +1,12 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
 from proxies.checkpoint import restore, save
 from proxies.memory import is_out_of_memory, largest_that_fits
+from proxies.samples import draw_samples
 from proxies.trainer import Budget, Trainer, run_proxy
 from search_space.errors import WalkbenchError
 from tests.proxies.small import RECIPE, small_spec
@@ -103,6 +105,13 @@ def test_validation_takes_fewer_samples_at_once_where_memory_is_short():
     assert b.losses == pytest.approx(a.losses, rel=1e-4)
     with pytest.raises(WalkbenchError, match="too little memory to validate a single sample"):
         made(room=0).score()
+
+
+def test_pictures_are_drawn_fewer_at_once_where_memory_is_short():
+    a, b = draw_samples(made(), 5, steps=1), draw_samples(made(room=2), 5, steps=1)
+    assert np.abs(a.images.astype(int) - b.images.astype(int)).max() <= 1  # batches round their own
+    with pytest.raises(WalkbenchError, match="too little memory to draw one picture of 24 pixels"):
+        draw_samples(made(room=0), 5, steps=1)
 
 
 def test_other_errors_stay_what_they_are():

@@ -86,7 +86,38 @@ def test_too_short_a_run_costs_the_prediction_and_not_the_score(spec):
     result = invoke(spec, "--steps", "3", "--extrapolate", "100", "--format", "json")
     assert result.exit_code == 1
     assert score_of(result).ok and score_of(result).extrapolated is None
-    assert "not extrapolated: the loss is still" in result.stderr
+    assert "the score is without a longer run's loss: the loss is still" in result.stderr
+
+
+def test_what_fails_after_training_costs_no_score_and_nothing_measured_before(
+    spec, tmp_path, short_drawing, monkeypatch
+):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("proxies.samples.save_grid", full)
+    words = ("--steps", "2", "--samples", str(tmp_path / "a.png"), "--composition", "--draw", "4")
+    result = invoke(spec, *words, "--format", "json")
+    assert result.exit_code == 1
+    assert score_of(result).ok and score_of(result).composition.n == 32  # those of the grid
+    assert "the score is without a grid of samples" in result.stderr
+    assert "No space left" in result.stderr
+
+
+def test_a_run_that_is_refused_leaves_no_file(spec, tmp_path):
+    grid = tmp_path / "grid.png"
+    assert invoke(spec, "--samples", str(grid), "--draw", "9").exit_code == 2
+    assert not grid.exists()
+
+
+def test_a_loss_worse_than_none_on_the_way_is_null_in_json(spec, monkeypatch):
+    monkeypatch.setattr("proxies.loop.WORTHLESS", 0.0)
+    words = ("--steps", "12", "--extrapolate", "100", "--format", "json")
+    result = invoke(spec, *words)
+    assert result.exit_code == 1
+    data = json.loads(result.stdout)
+    assert data["failed"].startswith("validation loss is")
+    assert {loss for *_, loss in data["curve"]} == {None}
 
 
 def test_an_interruption_while_drawing_keeps_the_score(spec, monkeypatch):
