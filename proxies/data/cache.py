@@ -130,9 +130,6 @@ def _settings(
             f"down; use {near}"
         )
     tokens, text_width = text.probe(["a"])
-    names = hashlib.sha256()
-    for entry in listing.entries:
-        names.update(f"{entry.path}\0{entry.picture.length()}\0".encode())
     return Settings(
         vae=vae.name,
         vae_digest=vae.digest,
@@ -146,10 +143,23 @@ def _settings(
         shard=shard,
         listed=len(listing.entries),
         dtype=dtype,
-        pictures=names.hexdigest(),
+        pictures=_digest(listing.entries),
         scaling_factor=vae.scale,
         shift_factor=vae.shift,
     )
+
+
+def _digest(entries: Sequence[Entry]) -> str:
+    """Return a digest over names, sizes of pictures, and captions: what a cache is made from."""
+    found = hashlib.sha256()
+    for entry in entries:
+        try:
+            caption = entry.caption.read() if entry.caption else b""
+        except OSError:
+            caption = b""  # skipped and listed when its turn comes
+        found.update(f"{entry.path}\0{entry.picture.length()}\0{len(caption)}\0".encode())
+        found.update(caption)
+    return found.hexdigest()
 
 
 def _begin(folder: Path, settings: Settings, unread: Sequence[Skipped], say: Watcher) -> Index:

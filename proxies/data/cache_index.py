@@ -18,7 +18,7 @@ from proxies.data.entries import Skipped
 from search_space.atomic import replacing
 from search_space.errors import WalkbenchError
 
-FORMAT = 1  # bumped when files change meaning
+FORMAT = 2  # bumped when files change meaning
 INDEX = "index.json"
 _LABELS = ("vae", "text_encoder")  # names: the digests say what they are
 
@@ -29,7 +29,7 @@ class Settings:
 
     ``vae_digest`` and ``text_encoder_digest`` are SHA-256 over config and weights. Latents are
     (channels, side, side), already scaled: they are what a diffusion model trains on. ``pictures``
-    is a digest over the names and sizes of the files that were listed, ``listed`` their number;
+    is a digest over the names, sizes and captions of what was listed, ``listed`` its number;
     shard i holds what is usable among pictures ``i · shard`` to ``(i + 1) · shard``.
     """
 

@@ -6,15 +6,24 @@
 2
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from search_space.errors import WalkbenchError
 from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, percent
 from studies.cli.phases import Phases
-from studies.cli.proxy_data import DataOption, ImagesOption, LatentsOption, VaeOption, proxy_data
+from studies.cli.proxy_data import (
+    DataOption,
+    ImagesOption,
+    LatentOption,
+    LatentsOption,
+    VaeOption,
+    proxy_data,
+)
 from studies.cli.proxy_recipe import (
     BatchOption,
     Beta2Option,
@@ -47,7 +56,7 @@ def validate(
     sample_seed: Annotated[int, typer.Option(help="Another seed draws other designs.")] = 0,
     device: Annotated[str, typer.Option(help="Whose latency makes the bands.")] = "iPhone 15 Pro",
     width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
-    latent: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 24,
+    latent: LatentOption = None,
     data: DataOption = None,
     images: ImagesOption = None,
     latents: LatentsOption = None,
@@ -76,7 +85,7 @@ def validate(
     """
     from proxies.data.source import DataSource
     from studies.figures.proxy_validation import write_validation
-    from studies.proxy_validation.baselines import kept_baselines
+    from studies.proxy_validation.baselines import kept_baselines, read_baselines
     from studies.proxy_validation.plan import keep_plan, load_plan, make_plan
     from studies.proxy_validation.report import report as report_of
     from studies.proxy_validation.reuse import take_long_runs
@@ -86,7 +95,7 @@ def validate(
         plan = load_plan(folder)
     else:
         source = DataSource(data, images, latents, vae)
-        proxy_data(source, latent)  # says what is skipped
+        _, _, side = proxy_data(source, latent)
         plan = make_plan(
             space,
             designs=designs,
@@ -99,25 +108,36 @@ def validate(
             walk=walk,
             walk_steps=walk_steps,
             width=width,
-            latent=latent,
+            latent=side,
             recipe=recipe_of(batch, learning_rate, warm_up, beta2),
             data=source,
             short_latent=short_latent,
             short_batch=short_batch,
         )
-        if long_from is not None:
-            taken = take_long_runs(plan, folder, long_from)
-            err.print(f"{taken} runs taken from {long_from}", style="dim", soft_wrap=True)
-        keep_plan(plan, folder)
-    with Phases(err) as progress:
-        if not report:
+        with _kept_in(folder), Phases(err) as progress:
+            if long_from is not None:
+                taken = take_long_runs(plan, folder, long_from)
+                err.print(f"{taken} runs taken from {long_from}", style="dim", soft_wrap=True)
+            keep_plan(plan, folder)
+            kept_baselines(plan, folder, progress.phase("baselines"))
             train(plan, folder, workers, progress.phase("training steps"))
-        baselines = kept_baselines(plan, folder, progress.phase("baselines"))
-    found = report_of(plan, results_of(plan, folder), baselines)
+    found = report_of(plan, results_of(plan, folder), read_baselines(folder))
     if html is not None:
         write_validation(found, html)
         err.print(f"plots: {html}", soft_wrap=True)
     _show(found, format)
+
+
+@contextmanager
+def _kept_in(folder: Path) -> Iterator[None]:
+    """Say in one line what the disk refused."""
+    try:
+        yield
+    except OSError as error:
+        raise WalkbenchError(
+            f"study {str(folder)!r}: {error}; what was finished is kept: make room and run it "
+            "again, or name another folder"
+        ) from None
 
 
 def _show(found: Mapping[str, Any], format: Format) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from proxies.threads import cpu_threads
 from proxies.zero_cost import zero_cost_scores
 from search_space.atomic import replacing
+from search_space.errors import WalkbenchError
 from studies.proxy_validation.plan import Design, Plan
 
 ZERO_COST_SEED = 0
@@ -36,12 +37,34 @@ def baselines(plan: Plan, design: Design) -> dict[str, float]:
     return {"latency": design.latency_ms, **scores}
 
 
+def read_baselines(folder: Path) -> dict[str, dict[str, float]]:
+    """Return the baselines that ``folder`` holds, by label; raises :class:`WalkbenchError`."""
+    path = folder / BASELINES
+    if not path.is_file():
+        return {}
+    try:
+        found: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WalkbenchError(
+            f"{path} cannot be read ({error}); remove it to compute it again"
+        ) from None
+    return found
+
+
 def kept_baselines(
     plan: Plan, folder: Path, progress: Callable[[int, int, str], None] | None = None
 ) -> dict[str, dict[str, float]]:
-    """Return the baselines of the plan's sampled designs by label, computed once per ``folder``."""
-    path = folder / BASELINES
-    found: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
+    """Return the baselines of the plan's sampled designs by label, computed once per ``folder``.
+
+    Raises :class:`WalkbenchError` where the data are not those of the plan any more.
+    """
+    found, path = read_baselines(folder), folder / BASELINES
+    content = plan.data.content(plan.latent)
+    if content != plan.content:
+        raise WalkbenchError(
+            f"the data of {folder} hold {content!r} now and held {plan.content!r} when it was "
+            "planned; bring those back"
+        )
     for i, design in enumerate(plan.designs):
         if design.label not in found:
             found[design.label] = baselines(plan, design)

@@ -197,6 +197,14 @@ def test_pictures_that_changed_since_are_refused(pictures, tmp_path):
         make(tmp_path / "out", pictures)
 
 
+def test_captions_that_changed_since_are_refused(pictures, tmp_path):
+    make(tmp_path / "out", pictures)
+    caption = pictures / "004.txt"
+    caption.write_text(caption.read_text()[::-1])
+    with pytest.raises(WalkbenchError, match="pictures is"):
+        make(tmp_path / "out", pictures)
+
+
 def test_a_full_disk_keeps_what_was_finished(pictures, tmp_path, monkeypatch):
     out, real = tmp_path / "out", cache.save_file
 

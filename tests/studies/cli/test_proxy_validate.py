@@ -1,9 +1,11 @@
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from studies.cli.main import app
+from studies.proxy_validation.baselines import BASELINES
 from studies.proxy_validation.plan import keep_plan, load_plan
 from studies.proxy_validation.runs import RUNS, append_result
 from tests.studies.proxy_validation.made_up import made_baselines, made_results, small_plan
@@ -55,6 +57,11 @@ def test_the_plots_are_a_page(study, tmp_path):
         (["x", "--short", 5, "--long", 20], "--long 50"),
         (["x", "--space", "nope"], "unknown space 'nope'"),
         (["x", "--beta2", "2"], "beta2 is 2"),
+        (["x", "--walk", "M", "--walk-steps", 0], "walk_steps is 0"),
+        (["x", "--walk-steps", 9], "name a family"),
+        (["x", "--designs", 4, "--strata", 4], "strata is 4; 1 to 2 is allowed"),
+        (["x", "--short", 400, "--short-batch", 9], "11.2% of the multiply-adds"),
+        (["x", "--data", "digits", "--long-from", "nowhere"], "no validation study"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words, message, tmp_path, monkeypatch):
@@ -65,8 +72,38 @@ def test_bad_input_is_one_line_and_exit_code_2(words, message, tmp_path, monkeyp
     assert not (tmp_path / "x").exists()
 
 
+def test_a_file_in_the_way_is_named(tmp_path):
+    (tmp_path / "x").write_text("in the way")
+    done = run(tmp_path / "x", "--designs", 4, "--strata", 2, "--short", 1, "--long", 10)
+    assert done.exit_code == 2
+    assert "File exists" in done.stderr and "name another folder" in done.stderr
+
+
+def test_a_report_computes_nothing(study, tmp_path):
+    bare = shutil.copytree(study, tmp_path / "bare")
+    (bare / BASELINES).unlink()
+    done = run(bare, "--report", "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["summary"]["best_baseline"] is None
+    assert not (bare / BASELINES).exists()
+    (bare / BASELINES).write_text("{")
+    assert "baselines.json cannot be read" in run(bare, "--report").stderr
+
+
+def test_short_runs_of_another_kind_are_asked_for(tmp_path, monkeypatch, study):
+    monkeypatch.setattr("studies.proxy_validation.runs.train", lambda *given: None)
+    monkeypatch.setattr("studies.proxy_validation.baselines.kept_baselines", lambda *given: None)
+    sizes = ["--designs", 4, "--strata", 2, "--short", 2, "--long", 10, "--width", 8]
+    run(tmp_path, *sizes, "--batch", 8, "--short-latent", 12, "--short-batch", 4)
+    plan = load_plan(tmp_path)
+    assert (plan.short_side, plan.short_recipe.batch, plan.recipe.batch) == (12, 4, 8)
+    other = run(tmp_path / "second", *sizes, "--short", 1, "--long-from", study)
+    assert other.exit_code == 2 and "differs" in other.stderr
+
+
 def test_the_recipe_that_is_asked_for_is_the_one_that_trains(tmp_path, monkeypatch):
     monkeypatch.setattr("studies.proxy_validation.runs.train", lambda *given: None)
+    monkeypatch.setattr("studies.proxy_validation.baselines.kept_baselines", lambda *given: None)
     sizes = ["--designs", 4, "--strata", 2, "--short", 1, "--long", 10, "--width", 8]
     words = ["--batch", 2, "--learning-rate", "6e-3", "--warm-up", 50, "--beta2", 0.95]
     run(tmp_path, *sizes, *words)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -90,6 +91,55 @@ def test_a_failed_run_ranks_last_and_is_counted():
     assert found["rows"][-1]["long"] is None
     assert found["summary"]["spearman"] < 0.8  # the best of the short runs is the worst of the long
     json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("kind", ["short", "long"])
+def test_a_study_whose_runs_all_failed_is_reported_as_one(kind, tmp_path):
+    plan = small_plan(designs=6)
+    results = [
+        Result(r.run, r.score.failure("loss is nan at step 3", r.score.fidelity))
+        if r.run.kind == kind
+        else r
+        for r in made_results(plan, 0.01, 0.01)
+    ]
+    found = report(plan, results, made_baselines(plan))
+    json.dumps(found, allow_nan=False)
+    assert found["summary"]["spearman"] is None
+    assert found["summary"]["spearman_corrected"] is None
+    assert found["summary"]["failed_runs"] == 24
+    write_validation(found, tmp_path / "plots.html")
+    write_validation(report(plan, results, {}), tmp_path / "plots.html")
+
+
+def test_seconds_and_failures_are_of_finished_seeds():
+    plan = small_plan()
+    results = [
+        Result(r.run, r.score.failure("loss is nan", r.score.fidelity))
+        if r.run.seed == SHORT_SEEDS + 3
+        else r
+        for r in made_results(plan)
+    ]
+    half_done = [r for r in results if r.run.seed != 3]  # short runs come first
+    summary = report(plan, half_done, made_baselines(plan))["summary"]
+    assert summary["seconds_ratio"] == pytest.approx(0.1)
+    assert (summary["seeds"], summary["failed_runs"]) == (3, 0)
+
+
+def test_a_failed_run_of_the_walk_leaves_the_others_their_seeds_for_one_percent():
+    plan = small_plan(designs=4, walk="M")
+    results = [
+        Result(r.run, r.score.failure("loss is nan", replace(r.score.fidelity, steps=2)))
+        if (r.run.label, r.run.kind, r.run.seed) == ("M/mqa", "walk", 1)
+        else r
+        for r in made_results(plan, long_noise=0.02)
+    ]
+    whole = report(plan, made_results(plan, long_noise=0.02), {})["walk"]["one_percent"]
+    walk = report(plan, results, {})["walk"]
+    assert [at["steps"] for at in walk["one_percent"]] == [1, 3, 6, 10]
+    assert all(
+        at["seeds"] == pytest.approx(all_["seeds"], rel=0.5)
+        for at, all_ in zip(walk["one_percent"], whole, strict=True)
+    )
 
 
 def test_a_study_without_a_finished_seed_says_so():
