@@ -43,6 +43,7 @@ def composition(samples: Samples) -> Composition:
         by_task={task: _share(passed) for task, passed in by_task.items() if passed},
         residual=sum(reading.residual for reading in readings) / len(readings),
         variation=total_variation([r.scene for r in readings], [e.scene for e in samples.examples]),
+        split=samples.split,
     )
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from proxies.flat import FlatParameters
 from proxies.flow_matching import interpolate, sample_losses, velocity
 from proxies.hardware import Hardware
-from proxies.memory import first_line, free_memory, is_out_of_memory, largest_that_fits
+from proxies.memory import allocator_says, free_memory, is_out_of_memory, largest_that_fits
 from search_space.errors import WalkbenchError
 
 
@@ -68,7 +68,7 @@ class Gradient:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                said = first_line(error)
+                said = allocator_says(error)
             free_memory()  # not before the exception is gone: its frames hold the activations
             self.micro_batch = self._smaller(draw, said)
 

@@ -30,7 +30,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(m in str(error).lower() for m in MESSAGES)
 
 
-def first_line(error: BaseException) -> str:
+def allocator_says(error: BaseException) -> str:
     """Return what an allocator said, without its advice on settings."""
     return str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
 
@@ -45,7 +45,7 @@ def naming_its_end(device: str) -> Iterator[None]:
             raise
         raise WalkbenchError(
             f"{device} has too little memory for the weights and averages of this twin "
-            f"({first_line(error)}); use a smaller width"
+            f"({allocator_says(error)}); use a smaller width"
         ) from None
 
 

@@ -35,6 +35,7 @@ class Samples:
 
     images: NDArray[np.uint8]
     examples: tuple[Example, ...]
+    split: str = "validation"  # of the prompts
 
 
 def draw_samples(
@@ -85,7 +86,7 @@ def draw_samples(
             f"{trainer.device} has too little memory to draw one picture of {size} pixels; use a "
             "smaller width or latent"
         )
-    return Samples(np.concatenate(drawn), examples(split, count, drawn_at(size)))
+    return Samples(np.concatenate(drawn), examples(split, count, drawn_at(size)), split)
 
 
 def real_samples(count: int, size: int, start: int = 0) -> Samples:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 class Composition:
     """Shares of pictures from 0 to 1; None where no prompt asks for the attribute.
 
+    ``split`` is where the prompts come from: held-out combinations are `pairs`, numbers `counts`.
+
     ``strict`` allows nothing beside what is asked, ``loose`` does. ``by_task`` is the loose share
     per GenEval task. ``residual`` is the mean absolute difference, in levels of 255, between a
     picture and the re-drawing of what was read in it. ``variation`` is the total variation, 0 to 1,
@@ -34,6 +36,7 @@ class Composition:
     by_task: dict[str, float]
     residual: float
     variation: float
+    split: str = "validation"
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from proxies.data.dataset import shapes
 from proxies.data.training_data import TrainingData
 from proxies.flow_matching import interpolate, quantiles, sample_losses, velocity
 from proxies.model import Learner, make_learner
+from proxies.recipe import Recipe
 from proxies.twin import twin
 from search_space.cost import cost
 from search_space.initialise import stream
@@ -67,7 +68,7 @@ def zero_cost_scores(
     """
     if batch < 2 or batches < 2:
         raise ValueError(f"batch {batch} and batches {batches} must both be 2 or more")
-    data = data or shapes("train", batch * batches, latent)
+    data = data or shapes("train", Recipe.train_images, latent)  # as many: one mean and variance
     small = twin(spec, width, latent, channels=data.channels, tokens=data.text_tokens)
     learner = make_learner(
         small, data.vocabulary, data.moments, seed, zero_readout=False, text_width=data.text_width

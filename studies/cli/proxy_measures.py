@@ -18,7 +18,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
-from search_space.errors import WalkbenchError
+from search_space.errors import WalkbenchError, raise_unknown
 from studies.cli.output import INTERRUPTED, err
 
 T = TypeVar("T")
@@ -46,6 +46,14 @@ DrawOption = Annotated[
         help=f"Pictures to draw for these: {DRAWN}, {DRAWN_FOR_DISTANCES:,} with --distances.",
     ),
 ]
+SplitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        help="Whose prompts --composition draws for: validation, or what training never shows: "
+        "pairs (of shape and colour), counts.",
+    ),
+]
 ExtrapolateOption = Annotated[
     int | None,
     typer.Option(
@@ -71,6 +79,7 @@ class Asked:
     composition: bool
     distances: bool
     draw: int | None
+    split: str | None
     extrapolate: int | None
 
     @property
@@ -100,6 +109,15 @@ class Asked:
             from proxies.data.shapes import check_readable
 
             check_readable(side)
+        if self.split is not None:
+            from proxies.data.prompts import SPLITS
+
+            if self.split not in SPLITS:
+                raise_unknown("split", self.split, SPLITS)
+            if self.distances or not self.composition:
+                raise WalkbenchError(
+                    "--split is for --composition alone: distances are to validation pictures"
+                )
         if self.draw is not None and not (self.composition or self.distances):
             raise WalkbenchError("--draw is for --composition and --distances; give one of them")
         if self.draw is not None and self.draw < 1:
@@ -158,7 +176,8 @@ class Asked:
 
         with Phases(err) as phases:
             tick, count = phases.phase("drawing"), self.pictures
-            return draw_samples(trainer, count, progress=lambda done: tick(done, count, ""))
+            split = self.split or "validation"
+            return draw_samples(trainer, count, split, progress=lambda done: tick(done, count, ""))
 
     def _save(self, drawn: Any) -> None:
         if self.samples is not None:

@@ -34,6 +34,7 @@ from studies.cli.proxy_measures import (
     DrawOption,
     ExtrapolateOption,
     SamplesOption,
+    SplitOption,
 )
 from studies.cli.proxy_recipe import (
     BatchOption,
@@ -65,6 +66,7 @@ def run(
     composition: CompositionOption = False,
     distances: DistancesOption = False,
     draw: DrawOption = None,
+    split: SplitOption = None,
     extrapolate: ExtrapolateOption = None,
     data: DataOption = None,
     images: ImagesOption = None,
@@ -93,7 +95,7 @@ def run(
     from studies.cli.proxy_table import show_score
 
     design = load_spec(spec)
-    asked = Asked(samples, composition, distances, draw, extrapolate)
+    asked = Asked(samples, composition, distances, draw, split, extrapolate)
     source = DataSource(data, images, latents, vae)
     asked.check(steps, source.is_shapes, SIZE if latent is None else latent)
     if seconds is None and steps is None:

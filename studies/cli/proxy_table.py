@@ -62,7 +62,10 @@ def _composition_lines(score: Any) -> Lines:
         return []
     attributes = {name: getattr(found, name) for name in ("shapes", "count", "color", "position")}
     return [
-        (f"of {found.n:,} pictures", f"strict {found.strict:.2f}  loose {found.loose:.2f}"),
+        (
+            f"of {found.n:,} {found.split} prompts",
+            f"strict {found.strict:.2f}  loose {found.loose:.2f}",
+        ),
         ("by attribute", _shares(attributes)),
         ("by task, loose", _shares(found.by_task)),
         ("re-drawn, off by", f"{found.residual:.2f} of 255 levels"),

@@ -52,6 +52,17 @@ def test_a_run_carries_composition_distances_and_a_longer_run(
     assert "only 256 pictures" in result.stderr
 
 
+def test_composition_is_of_the_prompts_that_were_asked_for(spec, short_drawing):
+    words = ("--steps", "2", "--composition", "--draw", "8", "--format", "json")
+    found = {
+        split: score_of(invoke(spec, *words, *(["--split", split] if split else []))).composition
+        for split in (None, "pairs", "counts")
+    }
+    assert [c.split for c in found.values()] == ["validation", "pairs", "counts"]
+    assert set(found["counts"].by_task) == {"count"}
+    assert found["pairs"].by_task.keys() <= {"color", "attribution"}
+
+
 def test_the_table_tells_what_was_measured_from_what_is_expected_and_from_real(capsys):
     run = Fidelity(steps=10, seconds=1.0, width=16, latent=24, batch=16, seed=0)
     score = Score.of_losses(
@@ -138,6 +149,8 @@ def test_an_interruption_while_drawing_keeps_the_score(spec, monkeypatch):
         (["--distances", "--images", "."], "--distances draws shapes"),
         (["--distances", "--draw", "99"], "99 pictures are too few"),
         (["--composition", "--draw", "0"], "--draw is 0; a positive number"),
+        (["--composition", "--split", "pair"], "did you mean 'pairs'"),
+        (["--composition", "--distances", "--split", "pairs"], "--split is for --composition"),
         (["--draw", "300"], "--draw is for --composition and --distances"),
         (["--steps", "50", "--extrapolate", "50"], "--extrapolate is 50; it must be more"),
     ],
