@@ -40,6 +40,16 @@ def kendall(x: Values, y: Values) -> float:
     return float((da * db).sum() / np.sqrt(pairs)) if pairs else float("nan")
 
 
+def spearman_of_resamples(x: Values, y: Values, draws: Draws) -> Values:
+    """Return :func:`spearman` of every resample, (resamples,): all at once, so much faster."""
+    a, b = (rankdata(v[draws], axis=1) for v in (x, y))
+    a, b = (v - v.mean(axis=1, keepdims=True) for v in (a, b))
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    found: Values = np.full(len(draws), np.nan)
+    np.divide((a * b).sum(axis=1), scale, out=found, where=scale > 0)
+    return found
+
+
 def resamples(n: int, seed: int = 0) -> Draws:
     """Return places drawn with replacement, (RESAMPLES, n)."""
     return np.random.default_rng(seed).integers(0, n, size=(RESAMPLES, n))
@@ -50,7 +60,11 @@ def interval(statistic: Statistic, draws: Draws) -> tuple[float, float]:
 
     Not a number twice where every resample is constant.
     """
-    values = np.array([statistic(draw) for draw in draws])
+    return interval_of(np.array([statistic(draw) for draw in draws]))
+
+
+def interval_of(values: Values) -> tuple[float, float]:
+    """Return the 95 % interval of a statistic's ``values`` over resamples, as :func:`interval`."""
     if np.isnan(values).all():
         return float("nan"), float("nan")
     low, high = np.nanquantile(values, INTERVAL)

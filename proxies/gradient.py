@@ -24,7 +24,7 @@ from search_space.errors import WalkbenchError
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """What one step trains on, on its device: pictures, noise, times, captions, labels."""
+    """What one step trains on, on the CPU: pictures, noise, times, captions, labels."""
 
     x0: Tensor  # (B, C, S, S)
     noise: Tensor  # (B, C, S, S)
@@ -38,8 +38,11 @@ class Draw:
     def part(self, start: int, size: int) -> "Draw":
         """Return ``size`` samples (fewer at the end) from ``start`` on."""
         window = slice(start, start + size)
-        fields = (self.x0, self.noise, self.t, self.text, self.labels)
-        return Draw(*(tensor[window] for tensor in fields))
+        return self.moved(lambda tensor: tensor[window])
+
+    def moved(self, put: Callable[[Tensor], Tensor]) -> "Draw":
+        """Return what ``put`` makes of every tensor."""
+        return Draw(*map(put, (self.x0, self.noise, self.t, self.text, self.labels)))
 
 
 @dataclass
@@ -93,7 +96,7 @@ class Gradient:
         self.flat.zero_gradients()
         total = torch.zeros((), device=self.hardware.device)
         for start in range(0, len(draw), size):
-            part = draw.part(start, size)
+            part = draw.part(start, size).moved(self.hardware.put)
             x_t = interpolate(part.x0, part.noise, part.t)
             with self.hardware.autocast():
                 predicted = self.forward(x_t, part.t, part.text, part.labels)

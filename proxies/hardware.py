@@ -35,6 +35,24 @@ AMPERE = (8, 0)  # compute capability of the first NVIDIA GPUs with bfloat16 and
 
 
 @dataclass(frozen=True)
+class Compute:
+    """What is asked of a machine, before any is looked at; the words of :class:`Hardware` and two.
+
+    ``compiled`` trains through `torch.compile`; ``accumulate`` goes on in parts of a batch where it
+    does not fit into memory.
+    """
+
+    device: str = "cpu"
+    precision: str = "auto"
+    compiled: bool = False
+    accumulate: bool = False
+
+    def check(self) -> None:
+        """Raise :class:`WalkbenchError` for what this machine has not."""
+        Hardware.of(self.device, self.precision)
+
+
+@dataclass(frozen=True)
 class Hardware:
     """A device of this machine and the precision of its training; ``auto`` is resolved."""
 

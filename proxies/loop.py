@@ -161,14 +161,14 @@ class Trainer:
 
     def _draw(self) -> Draw:
         """Draw the next step's samples; all numbers come from the CPU, alike on every device."""
-        size, generator, put = self.recipe.batch, self.generator, self.hardware.put
+        size, generator = self.recipe.batch, self.generator
         assert self.data is not None
         rows = torch.randint(len(self.data), (size,), generator=generator)
         x0, text, labels = self.data.batch(rows)  # (B, C, S, S), (B, T) or (B, T, W), (B,)
         noise = torch.randn(x0.shape, generator=generator)
         noise = noise.contiguous(memory_format=torch.channels_last)
         t = stratified_times(size, generator)  # (B,)
-        return Draw(put(x0), put(noise), put(t), put(text), put(labels))
+        return Draw(x0, noise, t, text, labels)
 
     @contextmanager
     def averaged(self) -> Iterator[Learner]:

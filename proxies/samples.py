@@ -47,27 +47,23 @@ def draw_samples(
 ) -> Samples:
     """Return what the averaged weights draw for the first ``count`` prompts of ``split``.
 
-    More of them begin with the same ones. ``progress`` is told how many are drawn. ``trainer`` must
-    have been trained on the shapes; its weights and mode are left as they were. Where memory is
-    short, fewer are drawn at once; raises :class:`WalkbenchError` when not even one can be.
+    More of them begin with the same ones. Twins of other pictures than shapes draw for the captions
+    they are validated on, as many as there are, and the result has no ``examples``. ``progress`` is
+    told how many are drawn; weights and mode of ``trainer`` are left as they were. Where memory is
+    short, fewer are drawn at once. Raises :class:`WalkbenchError` when not even one can be, and for
+    latents, which are no pictures.
     """
-    if trainer.data is not None and trainer.data.name != "shapes":
-        raise WalkbenchError(
-            f"pictures are drawn for the prompts of the shapes, and this twin was trained on "
-            f"{trainer.data.name!r}; leave samples, composition and distances out"
-        )
-    size = trainer.latent
-    wanted = shapes(split, count, size)
+    text, labels, wanted = _prompts(trainer, count, split)
+    count, size = len(labels), trainer.latent
     generator = torch.Generator().manual_seed(NOISE_SEED)
     noise = torch.randn((count, 3, size, size), generator=generator)
-    tokens, labels = torch.from_numpy(wanted.tokens), torch.from_numpy(wanted.labels)
     drawn: list[NDArray[np.uint8]] = []
 
     def attempt(batch: int) -> None:
         drawn.clear()
         for start in range(0, count, batch):
             window = slice(start, start + batch)
-            words, classes = (x[window].to(trainer.device) for x in (tokens, labels))
+            words, classes = (x[window].to(trainer.device) for x in (text, labels))
 
             def predict(
                 x_t: Tensor, t: Tensor, words: Tensor = words, classes: Tensor = classes
@@ -86,7 +82,24 @@ def draw_samples(
             f"{trainer.device} has too little memory to draw one picture of {size} pixels; use a "
             "smaller width or latent"
         )
-    return Samples(np.concatenate(drawn), examples(split, count, drawn_at(size)), split)
+    return Samples(np.concatenate(drawn), wanted, split)
+
+
+def _prompts(
+    trainer: Trainer, count: int, split: str
+) -> tuple[Tensor, Tensor, tuple[Example, ...]]:
+    """Return text and labels of ``count`` prompts, (N, T) and (N,), with examples of shapes."""
+    data = trainer.data
+    assert data is not None
+    if data.name == "shapes":
+        made = shapes(split, count, trainer.latent)
+        asked = examples(split, count, drawn_at(trainer.latent))
+        return torch.from_numpy(made.tokens), torch.from_numpy(made.labels), asked
+    if data.text_width or data.channels != 3:
+        raise WalkbenchError(
+            f"{data.name!r} are latents, which need their VAE to be seen; leave samples out"
+        )
+    return trainer.validation.text[:count], trainer.validation.labels[:count], ()
 
 
 def real_samples(count: int, size: int, start: int = 0) -> Samples:

@@ -24,7 +24,7 @@ shown to rank diffusion UNets, and params and MACs stand beside them because the
 371797252
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 
@@ -81,8 +81,8 @@ def zero_cost_scores(
     return {
         "params": priced.params,
         "macs": priced.macs,
-        "grad_norm": sum(g.norm().item() for g in first.values()),
-        "snip": sum((g * weights[name]).abs().sum().item() for name, g in first.items()),
+        "grad_norm": grad_norm(first),
+        "snip": snip(first, weights),
         "synflow": synflow(learner.unet),
         "naswot": naswot(learner, drawn[0]),
         "jacov": jacov(learner, drawn[0]),
@@ -104,6 +104,16 @@ def _gradients(learner: Learner, batch: Batch) -> dict[str, Tensor]:
     names, parameters = zip(*learner.unet.named_parameters(), strict=True)
     found = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return dict(zip(names, found, strict=True))
+
+
+def grad_norm(gradients: Mapping[str, Tensor]) -> float:
+    """Return the sum over tensors of the Euclidean norms of their gradients."""
+    return float(sum(gradient.norm().item() for gradient in gradients.values()))
+
+
+def snip(gradients: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> float:
+    """Return the sum of |weight · gradient| over all weights."""
+    return sum((g * weights[name]).abs().sum().item() for name, g in gradients.items())
 
 
 class _FrozenScale(nn.Module):

@@ -22,6 +22,7 @@ from typing import Any
 from latency_db.devices import chip_of
 from proxies.data.dataset import shapes
 from proxies.data.source import DataSource
+from proxies.hardware import PRECISIONS, Compute
 from proxies.trainer import Recipe
 from proxies.twin import twin
 from search_space.errors import WalkbenchError, raise_unknown
@@ -47,11 +48,14 @@ class ProxySettings:
     seed: int = 0
     recipe: Recipe = field(default_factory=Recipe)
     data: DataSource = field(default_factory=DataSource)
+    compute: Compute = field(default_factory=Compute)
 
     def about(self) -> dict[str, Any]:
         """Return what makes scores compare, as JSON: of the data their content, not their place."""
         found = asdict(self)
         del found["data"]
+        if self.compute == Compute():
+            del found["compute"]  # as before one could ask for another
         content = self.data.content(self.latent)
         return found if content is None else {**found, "data": content}
 
@@ -146,8 +150,8 @@ def parse_config(text: str, where: str = "config", folder: Path | None = None) -
     space = _space(tables["space"], folder)
     samples = tables["proxy"].whole("samples", 0, least=0)
     proxy = _proxy(tables["proxy"], space, folder) if "proxy_loss" in objectives else None
-    if samples and proxy is not None and not proxy.data.is_shapes:
-        raise WalkbenchError(f"{where}: [proxy] samples draws shapes; leave it out with other data")
+    if samples and proxy is not None and not proxy.data.drawable:
+        raise WalkbenchError(f"{where}: [proxy] samples draws pictures; leave it out with latents")
     if proxy is None and "proxy" in data:
         raise WalkbenchError(
             f"{where}: [proxy] has no effect without the objective proxy_loss; "
@@ -222,6 +226,12 @@ def _proxy(table: ConfigTable, space: SearchSpace, folder: Path | None) -> Proxy
             betas=(Recipe.betas[0], beta2),
         ),
         data=_data(table, folder or Path()),
+        compute=Compute(
+            device=table.text("torch_device", Compute.device),
+            precision=table.choice("precision", PRECISIONS, Compute.precision),
+            compiled=table.flag("compile", Compute.compiled),
+            accumulate=table.flag("accumulate", Compute.accumulate),
+        ),
     )
     table.done()
     if (settings.steps is None) == (settings.seconds is None):
@@ -254,10 +264,8 @@ def _enqueue(
     table: ConfigTable, space: SearchSpace, folder: Path | None
 ) -> tuple[tuple[Design, ...], tuple[str, ...]]:
     """Return the designs to evaluate first and a line about each one outside the space."""
-    listed, strict = table.take("designs", None), table.take("strict", True)
+    listed, strict = table.take("designs", None), table.flag("strict", True)
     table.done()
-    if not isinstance(strict, bool):
-        raise table.bad("strict", "true or false")
     if listed is None:
         named = all_named().items()
         designs = [Design(name, spec) for name, spec in named if spec in space]

@@ -66,6 +66,13 @@ class ConfigTable:
             raise self.bad(key, "a positive number")
         return float(value)
 
+    def flag(self, key: str, default: bool) -> bool:
+        """Return true or false."""
+        value = self.take(key, default)
+        if not isinstance(value, bool):
+            raise self.bad(key, "true or false")
+        return value
+
     def done(self) -> None:
         """Raise for keys that nobody read."""
         unknown = sorted(set(self.data) - set(self.known))

@@ -49,6 +49,7 @@ class Gallery:
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count = folder, count
         self._drawn: NDArray[Any] | None = None
+        self._failed: str | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -58,12 +59,20 @@ class Gallery:
             ) from None
 
     def draw(self, trainer: Trainer) -> None:
-        """Draw what ``trainer`` has learnt, unless it has failed."""
-        self._drawn = None if trainer.failed else draw_samples(trainer, self.count).images
+        """Draw what ``trainer`` has learnt, unless it has failed; an error here costs no score."""
+        self._drawn, self._failed = None, None
+        try:
+            if not trainer.failed:
+                self._drawn = draw_samples(trainer, self.count).images
+        except WalkbenchError as error:
+            self._failed = str(error)
 
     def hang(self, trial: optuna.Trial) -> None:
         """Keep what was drawn last as an artifact of ``trial``, once."""
         images, self._drawn = self._drawn, None
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            trial.set_user_attr(ATTRIBUTE, {"failed": failed})
         if images is None:
             return
         try:
@@ -74,7 +83,7 @@ class Gallery:
         except (OSError, WalkbenchError) as error:
             trial.set_user_attr(ATTRIBUTE, {"failed": " ".join(str(error).split())})
             return
-        kept = {"artifact": artifact, "folder": str(self.folder.resolve()), "count": self.count}
+        kept = {"artifact": artifact, "folder": str(self.folder.resolve()), "count": len(images)}
         trial.set_user_attr(ATTRIBUTE, kept)
 
 

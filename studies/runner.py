@@ -25,7 +25,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import optuna
@@ -126,9 +126,10 @@ def make_proxy(
     """Return the proxy that a config asks for: short training of the design's twin.
 
     ``gallery`` has each trained twin draw. Raises :class:`WalkbenchError` when the data cannot be
-    read: at once, as it is no fault of a design.
+    read or this machine lacks what is asked of it: at once, as it is no fault of a design.
     """
     settings.data.load(settings.latent)
+    settings.compute.check()
 
     def each_step(progress: Progress) -> None:
         interrupt.check()
@@ -146,6 +147,7 @@ def make_proxy(
             data=settings.data,
             progress=each_step,
             at_end=gallery.draw if gallery else None,
+            **asdict(settings.compute),
         )
 
     return proxy

@@ -124,6 +124,8 @@ def _picture(blob: Blob, size: int) -> NDArray[np.uint8] | _Reason:
         with Image.open(io.BytesIO(blob.read())) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
             square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+    except Image.DecompressionBombError:
+        return _Reason(f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels")
     except Exception:  # decoders raise whatever they like at bytes that are no picture
         return _Reason("broken picture")
     return np.asarray(square, dtype=np.uint8)

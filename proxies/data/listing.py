@@ -39,11 +39,12 @@ def list_pictures(images: str | Path) -> Listing:
     """
     source, path = str(images), Path(images)
     entries: list[Entry] = []
+    skipped: list[Skipped] = []
     if path.is_dir():
-        entries, tars = _folder(path), sorted(path.rglob("*.tar"))
+        entries, skipped = _folder(path)
+        tars = sorted(path.rglob("*.tar"))
     else:
         tars = [path] if path.is_file() else _matching(source)
-    skipped: list[Skipped] = []
     for tar in tars:
         found, broken = tar_entries(tar)
         entries += found
@@ -52,17 +53,20 @@ def list_pictures(images: str | Path) -> Listing:
     return Listing(source, tuple(entries), tuple(skipped))
 
 
-def _folder(folder: Path) -> list[Entry]:
-    entries = []
-    for file in folder.rglob("*"):
-        suffix = file.suffix.lower()
-        if suffix in SUFFIXES and file.is_file():
-            beside = (Blob(file.with_suffix(end), end) for end in CAPTIONS)
-            caption = next((blob for blob in beside if blob.file.is_file()), None)
-            name = file.relative_to(folder)
-            key = name.with_suffix("").as_posix()
-            entries.append(Entry(key, name.as_posix(), Blob(file, suffix), caption))
-    return entries
+def _folder(folder: Path) -> tuple[list[Entry], list[Skipped]]:
+    entries, skipped = [], []
+    for file in sorted(folder.rglob("*")):
+        suffix, name = file.suffix.lower(), file.relative_to(folder)
+        if suffix not in SUFFIXES or file.is_dir():
+            continue
+        if not file.is_file():
+            skipped.append(Skipped(name.as_posix(), "no file: a link to nothing"))
+            continue
+        beside = (Blob(file.with_suffix(end), end) for end in CAPTIONS)
+        caption = next((blob for blob in beside if blob.file.is_file()), None)
+        key = name.with_suffix("").as_posix()
+        entries.append(Entry(key, name.as_posix(), Blob(file, suffix), caption))
+    return entries, skipped
 
 
 def _matching(pattern: str) -> list[Path]:

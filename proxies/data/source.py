@@ -54,6 +54,11 @@ class DataSource:
         """Whether these are the shapes that are made from a seed."""
         return self.data in (None, SHAPES) and self.images is None and self.latents is None
 
+    @property
+    def drawable(self) -> bool:
+        """Whether what a twin learns are pixels; latents would need their VAE to be seen."""
+        return self.latents is None
+
     def load(self, size: int | None = None) -> Parts[Any] | None:
         """Return both parts, pictures ``size`` wide; None for the shapes, which the loop makes.
 

@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or mps.")]
+TorchDeviceOption = Annotated[
+    str, typer.Option("--torch-device", help="Where twins are trained: cpu, cuda, cuda:N or mps.")
+]
 PrecisionOption = Annotated[
     str,
     typer.Option(

@@ -14,12 +14,15 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
 from search_space.errors import WalkbenchError, raise_unknown
 from studies.cli.output import INTERRUPTED, err
+
+if TYPE_CHECKING:
+    from proxies.data.source import DataSource
 
 T = TypeVar("T")
 GRID = 32  # pictures of --samples
@@ -95,16 +98,14 @@ class Asked:
         """Shares of the run at which to validate on the way."""
         return ON_THE_WAY if self.extrapolate is not None else ()
 
-    def check(self, steps: int | None, is_shapes: bool, side: int) -> None:
+    def check(self, steps: int | None, source: "DataSource", side: int) -> None:
         """Raise :class:`WalkbenchError` for what could not be measured after training."""
-        asked = {
-            "--samples": self.samples,
-            "--composition": self.composition,
-            "--distances": self.distances,
-        }
-        drawing = [option for option, value in asked.items() if value]
-        if drawing and not is_shapes:
-            raise WalkbenchError(f"{drawing[0]} draws shapes; leave it out with other data")
+        asked = {"--composition": self.composition, "--distances": self.distances}
+        reading = [option for option, value in asked.items() if value]
+        if reading and not source.is_shapes:
+            raise WalkbenchError(f"{reading[0]} draws shapes; leave it out with other data")
+        if self.samples and not source.drawable:
+            raise WalkbenchError("--samples draws pictures; leave it out with latents")
         if self.composition or self.distances:
             from proxies.data.shapes import check_readable
 

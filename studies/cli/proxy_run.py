@@ -97,7 +97,7 @@ def run(
     design = load_spec(spec)
     asked = Asked(samples, composition, distances, draw, split, extrapolate)
     source = DataSource(data, images, latents, vae)
-    asked.check(steps, source.is_shapes, SIZE if latent is None else latent)
+    asked.check(steps, source, SIZE if latent is None else latent)
     if seconds is None and steps is None:
         seconds = SECONDS
     budget, recipe = Budget(steps, seconds), recipe_of(batch, learning_rate, warm_up, beta2)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from search_space.errors import WalkbenchError
-from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, percent
+from studies.cli.output import Column, Format, FormatOption, count, emit, err, percent
 from studies.cli.phases import Phases
 from studies.cli.proxy_data import (
     DataOption,
@@ -23,6 +23,12 @@ from studies.cli.proxy_data import (
     LatentsOption,
     VaeOption,
     proxy_data,
+)
+from studies.cli.proxy_hardware import (
+    AccumulateOption,
+    CompileOption,
+    PrecisionOption,
+    TorchDeviceOption,
 )
 from studies.cli.proxy_recipe import (
     BatchOption,
@@ -71,6 +77,10 @@ def validate(
             "--long-from", help="Take the long runs of this study, which differs in short ones."
         ),
     ] = None,
+    torch_device: TorchDeviceOption = "cpu",
+    precision: PrecisionOption = "auto",
+    compiled: CompileOption = False,
+    accumulate: AccumulateOption = False,
     workers: Annotated[int, typer.Option(help="Processes, one CPU thread each.", min=1)] = 1,
     report: Annotated[
         bool, typer.Option("--report", help="Train nothing, report what the folder holds.")
@@ -84,6 +94,7 @@ def validate(
     that was stopped goes on when the same command is given again; --report reads what is there.
     """
     from proxies.data.source import DataSource
+    from proxies.hardware import Compute
     from studies.figures.proxy_validation import write_validation
     from studies.proxy_validation.baselines import kept_baselines, read_baselines
     from studies.proxy_validation.plan import keep_plan, load_plan, make_plan
@@ -113,6 +124,7 @@ def validate(
             data=source,
             short_latent=short_latent,
             short_batch=short_batch,
+            compute=Compute(torch_device, precision, compiled, accumulate),
         )
         with _kept_in(folder), Phases(err) as progress:
             if long_from is not None:
@@ -146,32 +158,20 @@ def _show(found: Mapping[str, Any], format: Format) -> None:
     elif format is Format.csv:
         emit(found["rows"], format)
     else:
-        summary = found["summary"]
-        emit(summary, format, [column for column in SUMMARY if column.key in summary])
+        from studies.proxy_validation.lines import lines
+
+        said = lines(found["summary"])
+        emit(dict(said), format, [Column(heading, heading) for heading, _ in said])
         if found["walk"] is not None:
             title = f"design walk, {found['walk']['seeds']} seeds, {found['walk']['steps']} steps"
             emit(found["walk"]["changes"], format, WALK, title)
+            emit(found["walk"]["one_percent"], format, ONE_PERCENT, "to show a difference of 1 %")
 
 
-_correlation = decimals(3)
-
-SUMMARY = [
-    Column("n_designs", "designs", count),
-    Column("seeds", "seeds finished for all", count),
-    Column("spearman", "Spearman, short against long", _correlation),
-    Column("spearman_low", "  95 % interval from", _correlation),
-    Column("spearman_high", "  to", _correlation),
-    Column("spearman_corrected", "  corrected for noise in the long runs", _correlation),
-    Column("spearman_better_half", "Spearman in the better half", _correlation),
-    Column("spearman_within_bands", "Spearman within latency bands", _correlation),
-    Column("kendall", "Kendall", _correlation),
-    Column("noise_ceiling", "noise ceiling (long against long)", _correlation),
-    Column("compute_ratio", "multiply-adds, short over long", _correlation),
-    Column("best_baseline", "best baseline"),
-    Column("best_baseline_spearman", "  its Spearman", _correlation),
-    Column("gain_over_best_baseline_low", "gain over it, at least", _correlation),
-    Column("regret", "regret of the chosen one, share of range", _correlation),
-    Column("failed_runs", "failed runs", count),
+ONE_PERCENT = [
+    Column("steps", "steps", count, right=True),
+    Column("deviation", "spread of a difference", percent, right=True),
+    Column("seeds", "seeds", count, right=True),
 ]
 WALK = [
     Column("after", "step"),

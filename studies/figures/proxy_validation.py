@@ -21,6 +21,7 @@ from studies.figures.style import (
     NAMED_COLOUR,
     styled,
 )
+from studies.proxy_validation.lines import lines
 from studies.proxy_validation.walk_gaps import NOISE, REAL
 
 BANDS = ("#0b6e99", "#3a9a7b", "#c9a227", "#c8553d", "#7d4f9a", "#57606a")
@@ -35,7 +36,7 @@ def write_validation(found: Mapping[str, Any], path: Path) -> None:
         f"{summary['seeds']} seed{'s' * (summary['seeds'] > 1)} each; short runs of "
         f"{_kind(summary, 'short')}, long runs of {_kind(summary, 'long')}. All losses here are "
         f"measured, on twins of width {summary['width']}.</p>",
-        html_table(("figure", "value"), _figures(summary)),
+        html_table(("figure", "value"), lines(summary)),
         scatter_figure(found["rows"]),
     ]
     parts.append(steps_figure(summary))
@@ -43,6 +44,10 @@ def write_validation(found: Mapping[str, Any], path: Path) -> None:
         parts.append(baselines_figure(summary))
     if found["walk"]:
         parts.append(walk_figure(found["walk"]))
+        parts.append("<h3>Seeds that would show a difference of 1 %</h3>")
+        parts.append(
+            html_table(("steps", "spread of a difference", "seeds"), _needed(found["walk"]))
+        )
     write_page(path, "Does short training rank designs?", parts)
 
 
@@ -165,6 +170,14 @@ def walk_figure(walk: Mapping[str, Any]) -> go.Figure:
     return _styled(figure, 460)
 
 
+def _needed(walk: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (f"{at['steps']:,}", f"{at['deviation']:.1%}", f"{at['seeds']:,}")
+        for at in walk["one_percent"]
+        if at["seeds"] is not None
+    ]
+
+
 def _styled(figure: go.Figure, height: int) -> go.Figure:
     """Apply the common look, with room for a title above the legend."""
     styled(figure, height)
@@ -184,23 +197,3 @@ def _span(rows: list[Mapping[str, Any]], name: str) -> dict[str, Any]:
         "thickness": 1,
         "width": 3,
     }
-
-
-def _figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    def pair(name: str) -> str:
-        return f"{number(name)} ({number(f'{name}_low')} to {number(f'{name}_high')})"
-
-    def number(name: str) -> str:
-        return "–" if summary[name] is None else f"{summary[name]:.2f}"
-
-    return [
-        ("Spearman, short against long", pair("spearman")),
-        ("corrected for noise in the long runs", number("spearman_corrected")),
-        ("Spearman in the better half", pair("spearman_better_half")),
-        ("Kendall", pair("kendall")),
-        ("noise ceiling: the long runs against themselves", number("noise_ceiling")),
-        ("multiply-adds of a short run over those of a long one", number("compute_ratio")),
-        (f"best baseline, {summary['best_baseline'] or 'none'}", number("best_baseline_spearman")),
-        ("gain over it, lower end of the interval", number("gain_over_best_baseline_low")),
-        ("regret of the chosen design, share of the range", number("regret")),
-    ]

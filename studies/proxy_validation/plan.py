@@ -28,6 +28,7 @@ from typing import Any, Self
 from latency_db.devices import latency_source
 from latency_db.source import LatencySource
 from proxies.data.source import DataSource
+from proxies.hardware import Compute
 from proxies.loop import Recipe
 from proxies.twin import TwinError, twin
 from search_space.atomic import replacing
@@ -77,6 +78,8 @@ class Plan:
     content: str | None = None  # the name of what the data hold, None for the shapes
     short_latent: int | None = None  # of short runs, where it is not that of the long ones
     short_batch: int | None = None  # of short runs, where it is not that of the long ones
+    compute: Compute = field(default_factory=Compute)
+    left_out: str | None = None  # designs that were drawn and have no twin, and why
 
     def steps_of_marks(self, steps: int) -> list[int]:
         """Return after how many steps a run of ``steps`` is validated, its end included."""
@@ -129,6 +132,7 @@ class Plan:
             data["recipe"] = Recipe(**{**recipe, "betas": tuple(recipe["betas"])})
             data["marks"] = tuple(data["marks"])
             data["data"] = DataSource(**data.get("data", {}))  # plans before it were on shapes
+            data["compute"] = Compute(**data.get("compute", {}))  # and on a CPU
             return cls(**data)
         except (ValueError, KeyError, TypeError) as error:
             raise WalkbenchError(
@@ -155,18 +159,22 @@ def make_plan(
     data: DataSource | None = None,
     short_latent: int | None = None,
     short_batch: int | None = None,
+    compute: Compute | None = None,
 ) -> Plan:
     """Draw ``designs`` of ``space`` (a shipped name or TOML file) in ``strata`` bands of latency.
 
     ``device`` prices them; ``walk`` names a family of the design walk to train beside them, for
     ``walk_steps`` each (default: ``long``). ``short_latent`` and ``short_batch`` are for short runs
-    that differ from long ones in these. Raises :class:`WalkbenchError` for budgets that validate
+    that differ from long ones in these; ``compute`` says where twins are trained. Raises
+    :class:`WalkbenchError` for budgets that validate
     nothing and for a space with too few designs.
     """
     if walk is None and walk_steps is not None:
         raise WalkbenchError("walk_steps are of the walk; name a family with walk, M or F, too")
     walk_steps = long if walk_steps is None else walk_steps
     _check(designs, strata, seeds, short=short, long=long, walk_steps=walk_steps)
+    compute = compute or Compute()
+    compute.check()
     data = data or DataSource()
     content = data.content(latent)
     if short_latent is not None:
@@ -174,7 +182,7 @@ def make_plan(
     found = SearchSpace.load(space)
     source = latency_source(device)
     sides = (latent,) if short_latent is None else (latent, short_latent)
-    chosen = _stratified(found, designs, strata, sample_seed, width, sides, source)
+    chosen, left_out = _stratified(found, designs, strata, sample_seed, width, sides, source)
     family = walk_specs(FAMILIES[_family(walk)]) if walk is not None else {}
     steps = tuple(
         Design(f"{walk}/{name}", spec, round(source.predict(spec).ms, 4))
@@ -199,6 +207,8 @@ def make_plan(
         content=content,
         short_latent=short_latent,
         short_batch=short_batch,
+        compute=compute,
+        left_out=left_out,
     )
     _check_ratio(plan)
     return plan
@@ -286,23 +296,34 @@ def _stratified(
     width: int,
     latents: tuple[int, ...],
     source: LatencySource,
-) -> tuple[Design, ...]:
-    """Return ``number`` designs, as many (±1) from each band of equal share of the latencies."""
+) -> tuple[tuple[Design, ...], str | None]:
+    """Return ``number`` designs, as many (±1) from each band of equal share of the latencies.
+
+    And how many had to be left out for want of a twin, with the rule that the first one broke.
+    """
     named = set(all_named().values())
     pool: dict[UNetSpec, float] = {}
+    without: dict[UNetSpec, TwinError] = {}
     for spec in draw(space, OVERSAMPLE * number, seed):
         if spec in pool or spec in named:
             continue
         try:
             for latent in latents:
                 twin(spec, width, latent)
-        except TwinError:
+        except TwinError as error:
+            without[spec] = error
             continue
         pool[spec] = source.predict(spec).ms
+    left_out = None
+    if without:
+        rule = next(iter(without.values()))
+        left_out = (
+            f"{len(without)} of {len(without) + len(pool)} designs drawn have no twin: {rule}"
+        )
     if len(pool) < number:
         raise WalkbenchError(
-            f"space {space.name!r} gave {len(pool)} different designs with a twin of width {width} "
-            f"at latent {' and '.join(map(str, latents))}, {number} were asked; ask for fewer"
+            f"space {space.name!r} gave {len(pool)} different designs with a twin, {number} were "
+            f"asked; {left_out or 'ask for fewer'}"
         )
     order = {spec: i for i, spec in enumerate(pool)}  # as drawn: chance decides within a band
     ranked = sorted(pool, key=lambda spec: pool[spec])
@@ -313,4 +334,4 @@ def _stratified(
         for spec in sorted(members, key=order.__getitem__)[:wanted]:
             label = f"d{len(chosen):02d}"
             chosen.append(Design(label, spec, round(pool[spec], 4), band))
-    return tuple(chosen)
+    return tuple(chosen), left_out

@@ -8,7 +8,10 @@ infinity: the last rank. Rank correlations and their intervals are in `latency_d
 0.75
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy.stats import rankdata
 
 from latency_db.agreement import Draws, Values, spearman
 
@@ -18,6 +21,16 @@ def partial_spearman(x: Values, y: Values, given: Values) -> float:
     xy, xz, yz = spearman(x, y), spearman(x, given), spearman(y, given)
     left = (1 - xz**2) * (1 - yz**2)
     return float((xy - xz * yz) / np.sqrt(left)) if left > 0 else float("nan")
+
+
+def concordance(x: Values, truth: Values, pairs: Sequence[tuple[int, int]]) -> float:
+    """Return Kendall's tau over ``pairs`` of places alone; not a number without any."""
+    if not pairs:
+        return float("nan")
+    a, b = np.array(pairs).T
+    rank_x, rank_t = rankdata(x), rankdata(truth)  # an infinity has no difference to another
+    agree = np.sign(rank_x[a] - rank_x[b]) * np.sign(rank_t[a] - rank_t[b])
+    return float(agree.mean())
 
 
 def better_half(truth: Values) -> Draws:

@@ -21,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -30,6 +31,7 @@ from proxies.score import Score
 from proxies.trainer import Progress, run_proxy
 from search_space.errors import WalkbenchError
 from search_space.lock import alone
+from search_space.provenance import provenance
 from studies.proxy_validation.plan import SHORT_SEEDS, Plan
 
 Kind = Literal["short", "long", "walk"]
@@ -53,10 +55,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
-    """A run and the score it ended with."""
+    """A run, the score it ended with, and the versions it was trained with."""
 
     run: Run
     score: Score
+    made_with: str | None = None
 
 
 def runs_of(plan: Plan) -> list[Run]:
@@ -176,8 +179,18 @@ def _train_one(plan: Plan, folder: Path, run: Run) -> Result:
         progress=_go_on,
         checkpoint=_checkpoint(folder, run),
         threads=1,
+        **dataclasses.asdict(plan.compute),
     )
-    return Result(run, dataclasses.replace(score, losses=()))  # ranks need no single samples
+    # ranks need no single samples
+    return Result(run, dataclasses.replace(score, losses=()), _made_with())
+
+
+@lru_cache(maxsize=1)
+def _made_with() -> str:
+    """Return the versions that decide what a run makes, in one line."""
+    now = provenance()
+    named = [f"{name} {now['versions'][name]}" for name in ("walkbench", "torch")]
+    return ", ".join([*named, f"revision {now['code_revision']}", now["machine"]])
 
 
 def _checkpoint(folder: Path, run: Run) -> Path:
@@ -186,7 +199,8 @@ def _checkpoint(folder: Path, run: Run) -> Path:
 
 def append_result(path: Path, result: Result) -> None:
     """Add a finished run to the file at ``path``, on disk before this returns."""
-    line = json.dumps({**dataclasses.asdict(result.run), "score": result.score.to_dict()})
+    score = {"score": result.score.to_dict(), "made_with": result.made_with}
+    line = json.dumps({**dataclasses.asdict(result.run), **score})
     with path.open("ab+") as file:
         if file.tell() and not _ends_a_line(file):
             file.write(b"\n")  # what a kill cut short becomes a line of its own, and is passed over
@@ -207,8 +221,8 @@ def _read(path: Path) -> Iterator[Result]:
         except ValueError:
             continue  # cut short by a kill: its run is trained again
         try:
-            score = Score.from_dict(data.pop("score"))
-            yield Result(Run(**data), score)
+            score, made_with = Score.from_dict(data.pop("score")), data.pop("made_with", None)
+            yield Result(Run(**data), score, made_with)
         except (KeyError, TypeError, AttributeError, WalkbenchError) as error:
             raise WalkbenchError(
                 f"{path} line {number} is not a run ({error}); remove the line to train it again"

@@ -87,6 +87,20 @@ def test_a_resumed_run_accumulates_as_before(tmp_path):
     assert torch.equal(weights(whole), weights(second))
 
 
+def test_a_batch_that_cannot_be_copied_to_the_device_names_the_one_that_can(monkeypatch):
+    def put(self, tensor):
+        if len(tensor) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.2 GiB. GPU 0 has")
+        return tensor
+
+    monkeypatch.setattr("proxies.hardware.Hardware.put", put)
+    with pytest.raises(WalkbenchError, match="a batch of 2 fits"):
+        made().train(Budget(steps=1))
+    parts = made(accumulate=True)
+    parts.train(Budget(steps=1))
+    assert parts.score().fidelity.micro_batch == 2
+
+
 def test_memory_that_ends_in_the_optimizer_blames_the_width(monkeypatch):
     trainer = made()
 

@@ -58,12 +58,21 @@ def test_a_twin_keeps_every_switch_and_changes_sizes_only(name, width):
     assert {path[-1] for path in changed(spec, twin(spec, width))} <= SIZES
 
 
+# A first stage of width 8 has one head, which all share: its heads are not told apart.
+ONE_HEAD = {
+    ("sdxl", "thin"): {("stages", 0, "heads"), ("stages", 0, "kv_heads")},
+    ("mqa", "early-condition"): {("stages", 0, "kv_heads")},
+}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_twins_of_walk_neighbours_differ_in_the_fields_in_which_the_steps_differ(family):
+@pytest.mark.parametrize("width", [8, 16])
+def test_twins_of_walk_neighbours_differ_in_the_fields_in_which_the_steps_differ(family, width):
     steps = list(walk_specs(FAMILIES[family]).items())
     for (name_a, a), (name_b, b) in itertools.pairwise(steps):
-        full, small = changed(a, b), changed(twin(a), twin(b))
-        assert small == full, (name_a, name_b, small ^ full)
+        full, small = changed(a, b), changed(twin(a, width), twin(b, width))
+        untold = ONE_HEAD.get((name_a, name_b), set()) if width == 8 else set()
+        assert small ^ full == untold, (name_a, name_b)
 
 
 @pytest.mark.parametrize("name", all_named())

@@ -4,8 +4,18 @@ import pytest
 import torch
 from torch import nn
 
+from proxies import zero_cost
 from proxies.twin import twin
-from proxies.zero_cost import naswot, synflow, zero_cost_scores, zico
+from proxies.zero_cost import (
+    JACOV_EPS,
+    grad_norm,
+    jacov,
+    naswot,
+    snip,
+    synflow,
+    zero_cost_scores,
+    zico,
+)
 from search_space.cost import cost
 from search_space.initialise import initialise
 from search_space.presets import named_spec
@@ -46,6 +56,25 @@ def test_zico_is_its_formula():
     assert zico(gradients) == pytest.approx(math.log(first + second))
 
 
+def test_grad_norm_and_snip_are_their_formulas():
+    gradients = {"w": torch.tensor([[3.0, -4.0]]), "bias": torch.tensor([-2.0])}
+    assert grad_norm(gradients) == pytest.approx(5.0 + 2.0)
+    weights = {"w": torch.tensor([[-0.5, 0.25]]), "bias": torch.tensor([2.0])}
+    assert snip(gradients, weights) == pytest.approx(1.5 + 1.0 + 4.0)
+
+
+def test_the_scores_of_a_design_are_those_of_its_first_gradient(monkeypatch):
+    gradients = []
+    taken = zero_cost._gradients
+    monkeypatch.setattr(
+        zero_cost, "_gradients", lambda *a: gradients.append(taken(*a)) or gradients[-1]
+    )
+    scores = zero_cost_scores(small_spec(), batch=4)
+    assert len(gradients) == 2
+    squares = [(g**2).sum().sqrt().item() for g in gradients[0].values()]
+    assert scores["grad_norm"] == pytest.approx(sum(squares), rel=1e-5)
+
+
 class Plain(nn.Module):
     """Two linear layers with an activation, called like a learner."""
 
@@ -65,6 +94,16 @@ def test_naswot_counts_the_units_on_which_samples_agree():
     x = torch.tensor([[1.0, 2.0], [1.0, -3.0]])  # codes 111 and 100: they agree on one unit
     batch = (x, torch.zeros(2), None, None, None)
     assert naswot(net, batch) == pytest.approx(math.log(3 * 3 - 1 * 1))
+
+
+def test_jacov_is_its_formula():
+    def learner(x, t, tokens, labels):
+        return (x**2).sum() / 2  # its gradient by the input is the input
+
+    x = torch.tensor([[1.0, 0.0, -1.0], [1.0, -1.0, 0.0]])  # correlated by 1/2: λ is 1 ± 1/2
+    values = [0.5 + JACOV_EPS, 1.5 + JACOV_EPS]
+    expected = -sum(math.log(value) + 1 / value for value in values)
+    assert jacov(learner, (x, torch.zeros(2), None, None, None)) == pytest.approx(expected)
 
 
 def test_synflow_does_not_see_signs():

@@ -11,11 +11,20 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from proxies.hardware import Compute
 from search_space.errors import WalkbenchError
 from search_space.presets import named_spec
 from search_space.spec import UNetSpec
-from studies import pareto, workers
-from studies.runner import MAX_FAILURES_IN_A_ROW, count_done, run_study
+from studies import pareto, runner, workers
+from studies.config import ProxySettings
+from studies.interrupt import Interrupt
+from studies.runner import (
+    MAX_FAILURES_IN_A_ROW,
+    Silent,
+    count_done,
+    make_proxy,
+    run_study,
+)
 from studies.store import ABOUT, open_storage, open_study, rows, storage_url
 from tests.studies.fakes import FakeLatency, FakeProxy, make_config
 
@@ -39,6 +48,19 @@ def start(tmp_path):
         )
 
     return run
+
+
+def test_where_and_how_twins_are_trained_reaches_the_loop(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(runner, "run_proxy", lambda spec, **options: seen.update(options))
+    compute = Compute("cpu", "bfloat16", compiled=True, accumulate=True)
+    settings = ProxySettings(steps=1, compute=compute)
+    make_proxy(settings, Silent(), Interrupt())(MQA)
+    assert {name: seen[name] for name in dataclasses.asdict(compute)} == dataclasses.asdict(compute)
+    assert settings.about()["compute"] == dataclasses.asdict(compute)
+    assert "compute" not in ProxySettings(steps=1).about()  # as in studies from before
+    with pytest.raises(WalkbenchError, match="cuda"):
+        make_proxy(ProxySettings(steps=1, compute=Compute("cuda:99")), Silent(), Interrupt())
 
 
 def test_every_trial_says_what_it_was_and_what_became_of_it(start):

@@ -72,6 +72,20 @@ def test_what_cannot_be_used_is_skipped_and_listed(tmp_path):
     assert len(parts.train) + len(parts.validation) == 52
 
 
+def test_links_to_nothing_and_pictures_too_large_to_read_are_listed_as_such(tmp_path, monkeypatch):
+    fill(tmp_path, 30)
+    (tmp_path / "030.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "030.txt").write_text("a picture that went away")
+    Image.new("RGB", (300, 200)).save(tmp_path / "031.png")
+    (tmp_path / "031.txt").write_text("a large picture")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20_000)
+    parts = captioned_pictures(tmp_path, 24)
+    assert {one.path: one.reason for one in parts.skipped} == {
+        "030.jpg": "no file: a link to nothing",
+        "031.png": "more than 40,000 pixels",
+    }
+
+
 def test_what_cannot_be_used_in_a_tar_is_skipped_and_listed_alike(tmp_path):
     folder = fill(tmp_path / "pictures", 60)
     reasons = spoil(folder)

@@ -168,7 +168,7 @@ def refused(result, message):
         (["--latent", "24"], "is 12 wide and the twin 24; use a latent of 12"),
         (["--vae", "another"], "is of another VAE"),
         (["--data", "digits"], "data and latents both name data"),
-        (["--samples", "grid.png"], "draws shapes"),
+        (["--samples", "grid.png"], "draws pictures"),
     ],
 )
 def test_latents_that_do_not_fit_the_run_are_one_line_and_exit_code_2(made, cached, args, message):

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from proxies.data.source import DataSource
+from proxies.hardware import Compute
 from proxies.loop import Recipe
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named
@@ -61,13 +62,18 @@ def test_a_damaged_plan_is_named(tmp_path):
         ({"short": 5, "long": 49}, "--long 50"),
         ({"short": 5, "long": 50, "short_batch": 9}, r"11\.2% .* --long 57"),
         ({"short_batch": 0}, "batch is 0"),
-        ({"short_latent": 10}, "twin of width 16 at latent 24 and 10"),
+        (
+            {"short_latent": 10},
+            "designs drawn have no twin: twin rule latent: 10 is not a multiple",
+        ),
+        ({"latent": 25}, "0 different designs with a twin, 4 were asked; 32 of 32 .* latent: 25"),
+        ({"compute": Compute("cuda:99")}, "cuda"),
         ({"seeds": 1}, "seeds is 1"),
         ({"designs": 3}, "designs is 3"),
         ({"strata": 0}, "strata is 0"),
         ({"short": 0}, "short is 0"),
         ({"walk": "X"}, "unknown family of the walk 'X'"),
-        ({"width": 1}, "twin of width 1"),
+        ({"width": 1}, "have no twin: twin rule"),
     ],
 )
 def test_a_plan_that_validates_nothing_is_refused(options, message):

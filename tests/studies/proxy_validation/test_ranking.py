@@ -2,9 +2,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from latency_db.agreement import interval, kendall, resamples, spearman
+from latency_db.agreement import (
+    interval,
+    kendall,
+    resamples,
+    spearman,
+    spearman_of_resamples,
+)
 from studies.proxy_validation.ranking import (
     better_half,
+    concordance,
     partial_spearman,
     precision_at,
     regret,
@@ -17,6 +24,16 @@ def test_rank_correlations_are_scipys():
     x, y = DRAW.integers(0, 6, 30).astype(float), DRAW.integers(0, 6, 30).astype(float)
     assert spearman(x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
     assert kendall(x, y) == pytest.approx(stats.kendalltau(x, y).statistic)
+
+
+def test_correlations_of_resamples_are_those_of_one_at_a_time():
+    x, y = DRAW.integers(0, 4, 8).astype(float), DRAW.standard_normal(8)
+    y[2] = -np.inf
+    draws = resamples(8)[:200]
+    expected = [spearman(x[i], y[i]) for i in draws]
+    assert spearman_of_resamples(x, y, draws) == pytest.approx(expected, nan_ok=True)
+    constant = spearman_of_resamples(np.ones(8), y, draws)
+    assert np.isnan(constant).all()
 
 
 def test_a_failed_design_is_the_last_rank():
@@ -57,3 +74,12 @@ def test_the_interval_covers_the_correlation_of_the_population():
         low, high = interval(lambda k, x=x, y=y: spearman(x[k], y[k]), resamples(40)[:200])
         inside += low <= 6 / np.pi * np.arcsin(rho / 2) <= high
     assert inside >= 33  # 95 % of 40 is 38
+
+
+def test_concordance_over_all_pairs_is_kendalls_tau_and_over_some_theirs():
+    x, y = DRAW.standard_normal(12), DRAW.standard_normal(12)
+    pairs = [(i, j) for i in range(12) for j in range(i)]
+    assert concordance(x, y, pairs) == pytest.approx(kendall(x, y))
+    truth = np.array([1.0, 2.0, 3.0])
+    assert concordance(np.array([1.0, 3.0, 2.0]), truth, [(0, 1), (1, 2)]) == 0.0
+    assert np.isnan(concordance(truth, truth, []))

@@ -1,10 +1,12 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from search_space.errors import WalkbenchError
 from studies.figures.proxy_validation import write_validation
+from studies.proxy_validation.lines import lines
 from studies.proxy_validation.plan import SHORT_SEEDS
 from studies.proxy_validation.report import report
 from studies.proxy_validation.runs import Result
@@ -34,6 +36,95 @@ def test_without_noise_everything_agrees():
     assert summary["regret"] == 0
     assert summary["compute_ratio"] == 0.1
     assert (summary["n_designs"], summary["seeds"]) == (12, 4)
+
+
+def test_every_figure_is_what_its_name_says():
+    """Four designs whose ranks are known: the two in the middle change places after short runs."""
+    plan = small_plan(designs=4, seeds=2)
+    label = [design.label for design in plan.designs]
+    short = dict(zip(label, (0.1, 0.3, 0.2, 0.4), strict=True))
+    long = dict(zip(label, (0.1, 0.2, 0.3, 0.5), strict=True))
+
+    def made(result):
+        kind, name = result.run.kind, result.run.label
+        value = (short if kind == "short" else long)[name]
+        buckets = (value, -value, *(value,) * 6)
+        return replace(result, score=replace(result.score, value=value, buckets=buckets))
+
+    results = [made(result) for result in made_results(plan)]
+    baselines = {
+        name: {"macs": -short[name], "latency": long[name], "snip": place}
+        for place, name in enumerate(label)
+    }
+    summary = report(plan, results, baselines)["summary"]
+    assert summary["spearman"] == pytest.approx(0.8)
+    assert summary["kendall"] == pytest.approx(4 / 6)
+    for name in ("spearman", "kendall"):
+        assert summary[f"{name}_low"] < summary[name] < summary[f"{name}_high"] == 1.0
+    assert summary["spearman_better_half"] == pytest.approx(1.0)
+    assert summary["precision_at_5"] == pytest.approx(4 / 5)  # there are four
+    assert summary["regret"] == 0.0
+    assert summary["spearman_one_short_seed"] == pytest.approx(0.8)
+    assert summary["bands"] == pytest.approx([1.0, 1.0])
+    assert summary["spearman_within_bands"] == pytest.approx(1.0)
+    assert summary["by_bucket"] == pytest.approx([0.8, -0.8, *[0.8] * 6])
+    assert summary["best_baseline"] == "macs"
+    assert summary["baselines"] == pytest.approx({"macs": 0.8, "latency": -1.0, "snip": -1.0})
+    assert summary["gain_over_best_baseline"] == pytest.approx(0.0)
+    low, high = (summary[f"gain_over_best_baseline_{end}"] for end in ("low", "high"))
+    assert low == high == 0.0  # short runs and MACs rank alike in every resample
+    assert summary["partial_spearman_given_macs"] is None  # nothing of the ranks is left
+    assert [at["spearman_same_run"] for at in summary["by_steps"]] == pytest.approx([1.0] * 4)
+
+
+def test_the_gain_is_over_the_best_of_each_resample():
+    plan = small_plan(designs=20)
+    results = made_results(plan, short_noise=0.05)
+    one = {"macs": lambda i, draw: -i + 4 * draw}
+    many = {**one, **{f"rival{n}": one["macs"] for n in range(6)}}
+    found = {}
+    for name, rivals in (("one", one), ("many", many)):
+        draw = np.random.default_rng(0)
+        noise = draw.standard_normal((len(plan.designs), len(rivals)))
+        baselines = {
+            d.label: {r: make(i, noise[i, j]) for j, (r, make) in enumerate(rivals.items())}
+            for i, d in enumerate(plan.designs)
+        }
+        summary = report(plan, results, baselines)["summary"]
+        found[name] = summary["gain_over_best_baseline"] - summary["gain_over_best_baseline_low"]
+    assert found["many"] > found["one"]  # one of many is lucky in some resample
+
+
+def test_table_and_page_have_every_figure_of_the_report(tmp_path):
+    plan = small_plan(designs=8, walk="M")
+    found = report(plan, made_results(plan, 0.02, 0.02), made_baselines(plan))
+    headings = [heading for heading, _ in lines(found["summary"])]
+    page = tmp_path / "plots.html"
+    write_validation(found, page)
+    text = page.read_text()
+    for words in (
+        "Spearman, short against long",
+        "corrected for noise",
+        "better half",
+        "within latency bands",
+        "MACs do not explain",
+        "Kendall",
+        "best 5",
+        "regret",
+        "noise ceiling",
+        "multiply-adds",
+        "gain over the best",
+        "what costs no training",
+        "by steps",
+        "by timestep",
+        "second resolution",
+        "failed runs",
+    ):
+        assert any(words in heading for heading in headings), words
+        assert words in text
+    unknown = {heading for heading, value in lines(found["summary"]) if "–" in value}
+    assert unknown == {"left out"}
+    assert "Seeds that would show a difference of 1 %" in text
 
 
 def test_baselines_are_read_as_more_is_better():

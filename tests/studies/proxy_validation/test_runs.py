@@ -1,11 +1,22 @@
+import dataclasses
 import multiprocessing
 
 import pytest
 
+from proxies.hardware import Compute
 from search_space.errors import WalkbenchError
 from search_space.lock import alone
-from studies.proxy_validation.runs import RUNS, results_of, runs_of, train
-from tests.studies.proxy_validation.made_up import small_plan
+from studies.proxy_validation import runs
+from studies.proxy_validation.report import report
+from studies.proxy_validation.runs import (
+    RUNS,
+    Result,
+    append_result,
+    results_of,
+    runs_of,
+    train,
+)
+from tests.studies.proxy_validation.made_up import made_results, small_plan
 
 
 def test_a_run_that_is_done_is_not_trained_again_and_a_cut_line_is(tmp_path):
@@ -47,6 +58,33 @@ def test_a_line_that_is_no_run_is_named(tmp_path):
 def test_no_workers_are_refused(tmp_path):
     with pytest.raises(WalkbenchError, match="workers is 0"):
         train(small_plan(designs=4), tmp_path, workers=0)
+
+
+def test_where_and_how_twins_are_trained_reaches_the_loop(tmp_path, monkeypatch):
+    seen = {}
+
+    def run_proxy(spec, **options):
+        seen.update(options)
+        raise ZeroDivisionError
+
+    compute = Compute("cpu", "bfloat16", compiled=True, accumulate=True)
+    plan = dataclasses.replace(small_plan(designs=4), compute=compute)
+    monkeypatch.setattr(runs, "run_proxy", run_proxy)
+    with pytest.raises(ZeroDivisionError):
+        runs._train_one(plan, tmp_path, runs_of(plan)[0])
+    assert {name: seen[name] for name in dataclasses.asdict(compute)} == dataclasses.asdict(compute)
+
+
+def test_a_run_says_what_it_was_made_with(tmp_path):
+    plan = small_plan(designs=4)
+    first = Result(runs_of(plan)[0], made_results(plan)[0].score, "walkbench 1, torch 2")
+    append_result(tmp_path / RUNS, first)
+    append_result(tmp_path / RUNS, made_results(plan)[1])
+    assert [r.made_with for r in results_of(plan, tmp_path)] == ["walkbench 1, torch 2", None]
+    assert report(plan, [first, *made_results(plan)[1:]], {})["summary"]["made_with"] == [
+        "not recorded",
+        "walkbench 1, torch 2",
+    ]
 
 
 def test_a_killed_worker_is_an_error_and_what_was_finished_stays(tmp_path):
