@@ -1,7 +1,7 @@
 """Does the proxy rank designs? The validation studies at CPU size, resumable, and their reports.
 
-    python benchmarks/proxy_validation.py long_4000            # trains the rest, then reports
-    python benchmarks/proxy_validation.py long_4000 --report   # reports what is there
+    python benchmarks/proxy_validation.py half_4000            # trains the rest, then reports
+    python benchmarks/proxy_validation.py half_4000 --report   # reports what is there
 
 Three studies on the same 32 designs of the space `pocket` in four bands of estimated latency:
 
@@ -22,23 +22,29 @@ and no other size was tried on these designs. Writes
     benchmarks/results/proxy_validation/STUDY.html   its plots (not kept in the repository)
     studies/measured_walk.json                       which steps of the walk change the loss
 
+A report also times steps of both kinds in turn, on one design of each band (`timing`): the seconds
+of the runs themselves depend on what else the machine did.
+
 Runs come seed by seed over all designs. Stop it at any time: the same command goes on, and the
 report counts the seeds that are finished for all designs.
 """
 
 import argparse
 import json
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
-from proxies.loop import Recipe
+from proxies.loop import Budget, Recipe, Trainer
+from proxies.threads import cpu_threads
 from search_space.provenance import provenance
 from studies.cli.phases import Phases
 from studies.figures.proxy_validation import write_validation
 from studies.proxy_validation.baselines import kept_baselines
-from studies.proxy_validation.plan import keep_plan, make_plan
+from studies.proxy_validation.plan import Plan, keep_plan, make_plan
 from studies.proxy_validation.report import report
 from studies.proxy_validation.reuse import take_long_runs
 from studies.proxy_validation.runs import results_of, train
@@ -65,7 +71,8 @@ STUDIES: dict[str, dict[str, Any]] = {
     "half_4000": {**LONG_4000, "short": 480, "short_latent": 12, "short_batch": 16},
 }
 LONG_FROM = {"half_4000": "long_4000"}
-HEADLINE = "long_800"
+HEADLINE = "half_4000"
+ROUNDS, STEPS = 8, 5  # of timing
 
 
 def main() -> None:
@@ -80,10 +87,11 @@ def main() -> None:
         take_long_runs(plan, folder, folder.with_name(LONG_FROM[given.study]))
     keep_plan(plan, folder)
     with Phases(Console(stderr=True)) as progress:
+        baselines = kept_baselines(plan, folder, progress.phase("baselines"))
         if not given.report:
             train(plan, folder, given.workers, progress.phase("training steps"))
-        baselines = kept_baselines(plan, folder, progress.phase("baselines"))
     found = report(plan, results_of(plan, folder), baselines)
+    found["timing"] = timing(plan)
     headline = given.study == HEADLINE
     path = RESULTS / "proxy_validation.json" if headline else folder.with_suffix(".json")
     path.write_text(json.dumps({**found, "provenance": provenance()}, indent=1) + "\n")
@@ -91,7 +99,35 @@ def main() -> None:
     if found["walk"] is not None:
         walk = {k: v for k, v in found["walk"].items() if k != "loss_by_seed"}
         WALK.write_text(json.dumps({**walk, "provenance": provenance()}, indent=1) + "\n")
+    print(json.dumps(found["timing"]))
     print(json.dumps({k: found["summary"][k] for k in list(found["summary"])[:14]}, indent=1))
+
+
+def timing(plan: Plan) -> dict[str, Any]:
+    """Return how long a short run takes of a long one's time, from steps of both in turn."""
+    chosen = {design.stratum: design for design in plan.designs}.values()
+    ratios = []
+    with cpu_threads(1):
+        for design in chosen:
+            sides = (plan.short_side, plan.short_recipe), (plan.latent, plan.recipe)
+            short, long = (
+                Trainer(design.spec, plan.width, side, recipe=recipe) for side, recipe in sides
+            )
+            for number in range(ROUNDS + 1):
+                spent = []
+                for trainer in (short, long):
+                    before = time.process_time()
+                    trainer.train(Budget(steps=trainer.step + STEPS))
+                    spent.append(time.process_time() - before)
+                if number:  # the first round warms up
+                    ratios.append(spent[0] / spent[1])
+    step = float(np.median(ratios))
+    return {
+        "designs": [design.label for design in chosen],
+        "step_ratio": step,
+        "step_ratio_quartiles": [float(q) for q in np.quantile(ratios, (0.25, 0.75))],
+        "run_ratio": step * plan.short / plan.long,
+    }
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def _steps(summary: Summary, key: str) -> str:
 
 
 def _buckets(summary: Summary, key: str) -> str:
-    return " ".join(map(_decimals, summary[key])) or "–"
+    return " · ".join(map(_decimals, summary[key])) or "–"
 
 
 def _pairs(summary: Summary, key: str) -> str:
@@ -66,7 +66,7 @@ def _pairs(summary: Summary, key: str) -> str:
 
 
 def _listed(named: Iterable[tuple[str, float | None]]) -> str:
-    return "  ".join(f"{name} {_decimals(value)}" for name, value in named)
+    return " · ".join(f"{name} {_decimals(value)}" for name, value in named)
 
 
 _LINES: list[tuple[str, str, Callable[[Summary, str], str]]] = [

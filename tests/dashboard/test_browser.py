@@ -24,7 +24,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 60_000
+WAIT_MS = 180_000  # a busy machine takes its time over the first page
 
 # Where the first point of the named designs that is not ringed lies on the screen, and its trial.
 FIND_POINT = """
