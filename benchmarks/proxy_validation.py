@@ -14,7 +14,7 @@ Three studies on the same 32 designs of the space `pocket` in four bands of esti
 Rates, width and lengths were chosen on other designs (`pocket` seed 77). The second study was
 planned after the first was read: 80 steps had turned out to end on the first plateau. So was the
 third after the first seed of the second, whose long runs it takes; its size was set by its cost,
-and no other size was tried on these designs. Writes
+and but for a pilot of that very size nothing else was trained on these designs. Writes
 
     benchmarks/results/proxy_validation/STUDY/       plan, one line per run, baselines
     benchmarks/results/proxy_validation/STUDY.json   its report
