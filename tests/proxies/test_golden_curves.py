@@ -1,0 +1,48 @@
+import dataclasses
+import json
+
+import pytest
+
+from tests.proxies.golden import RECIPES, RECORD, TOLERANCE, losses
+
+SENSITIVE = RECIPES["every part matters"]
+
+
+def recorded(name):
+    return pytest.approx(json.loads(RECORD.read_text())[name], rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_training_follows_the_recorded_curve(name):
+    assert losses(RECIPES[name]) == recorded(name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clip": 1e9},
+        {"warm_up": 0},
+        {"betas": (0.9, 0.999)},
+        {"betas": (0.8, 0.95)},
+        {"weight_decay": 0.0},
+        {"ema_sigma": 0.11},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_recorded_curve_notices_every_part_of_the_recipe(change):
+    assert losses(dataclasses.replace(SENSITIVE, **change)) != recorded("every part matters")
+
+
+@pytest.mark.parametrize("step", [2, 5, 16])
+def test_the_recorded_curve_notices_one_step_that_the_average_missed(step):
+    before = []
+
+    def forget(trainer):
+        averages = trainer.ema.averages
+        if trainer.step == step:
+            for average, old in zip(averages, before, strict=True):
+                average.copy_(old)
+            trainer.ema.steps -= 1
+        before[:] = [average.clone() for average in averages]
+
+    assert losses(SENSITIVE, forget) != recorded("every part matters")
