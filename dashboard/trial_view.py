@@ -17,9 +17,9 @@ from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named, named_spec
 from search_space.spec import UNetSpec
-from studies.cli.output import percent
 from studies.figures.axes import AXES
 from studies.figures.pareto import verdict
+from studies.formats import percent
 from studies.gallery import read_grid
 from studies.reading import StudyData
 

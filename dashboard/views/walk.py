@@ -9,8 +9,8 @@ from dashboard.tables import table
 from dashboard.walk_table import published_lines, walk_table
 from latency_db.devices import device_names
 from search_space.presets import FAMILIES, walk_specs
-from studies.cli.output import giga, millions, percent
 from studies.figures.walk import walk_figure
+from studies.formats import giga, millions, percent
 from studies.walk import WALK_DEVICE
 
 FAMILY_WORDS = {"M": "M: published percentages", "F": "F: published totals", "both": "Both"}

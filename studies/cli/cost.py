@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studies.cli.output import Column, Format, FormatOption, count, emit, err, giga, millions
+from studies.cli.output import Column, Format, FormatOption, emit, err
+from studies.formats import count, giga, millions
 
 if TYPE_CHECKING:
     from search_space.spec import UNetSpec

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Self
 import typer
 
 from search_space.errors import WalkbenchError
-from studies.cli.output import Column, Format, FormatOption, count, emit, err
+from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.cli.proxy_data import say_skipped
+from studies.formats import count
 
 
 def cache(

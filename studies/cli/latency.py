@@ -27,7 +27,8 @@ from studies.cli.latency_options import (
     run_measurement,
     with_options,
 )
-from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, shortened
+from studies.cli.output import Column, Format, FormatOption, emit, err, shortened
+from studies.formats import count, decimals
 
 
 def plan(

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from studies.cli.output import Column, Format, FormatOption, decimals, emit, err
+from studies.cli.output import Column, Format, FormatOption, emit, err
+from studies.formats import decimals
 
 DeviceOption = Annotated[
     str, typer.Option("--device", help="A phone or a chip, such as 'iPhone 15 Pro' or A15.")

@@ -22,7 +22,8 @@ from studies.cli.latency_options import (
     SpecOption,
     named_in,
 )
-from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, shortened
+from studies.cli.output import Column, Format, FormatOption, emit, err, shortened
+from studies.formats import count, decimals
 
 
 def export(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studies.cli.latency_options import LatentOption, NarrowOption, SpecOption
-from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, shortened
+from studies.cli.output import Column, Format, FormatOption, emit, err, shortened
+from studies.formats import count, decimals
 
 if TYPE_CHECKING:
     from search_space.spec import UNetSpec

@@ -22,7 +22,8 @@ from studies.cli.latency_options import (
     with_options,
 )
 from studies.cli.latency_read import ContradictionsOption, TableArgument, WhereOption, load_table
-from studies.cli.output import Column, Format, FormatOption, decimals, emit, err
+from studies.cli.output import Column, Format, FormatOption, emit, err
+from studies.formats import decimals
 
 
 @with_options

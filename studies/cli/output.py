@@ -79,35 +79,10 @@ def emit(
         _print_rows(data, columns or _all_columns(data), title)
 
 
-def count(value: Any) -> str:
-    """Write an integer with thin groups: 2,567,463,684; an absent value as a dash."""
-    return "–" if value is None else f"{value:,}"
-
-
-def millions(value: Any) -> str:
-    """Write a count in millions: 372.25 M."""
-    return "–" if value is None else f"{value / 1e6:,.2f} M"
-
-
-def giga(value: Any) -> str:
-    """Write a count in billions: 648.9 G."""
-    return "–" if value is None else f"{value / 1e9:,.1f} G"
-
-
-def percent(value: Any) -> str:
-    """Write a signed percentage of a fraction: −17.0 %."""
-    return "–" if value is None else f"{100 * value:+.1f} %".replace("-", "−")
-
-
 def shortened(value: Any) -> str:
     """Write a long text, such as a block's key, cut to what leaves room for numbers beside it."""
     text = str(value)
     return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
-
-
-def decimals(digits: int) -> Callable[[Any], str]:
-    """Return a writer of numbers with ``digits`` decimals."""
-    return lambda value: "–" if value is None else f"{value:,.{digits}f}"
 
 
 def _all_columns(rows: Sequence[Row]) -> list[Column]:

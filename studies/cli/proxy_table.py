@@ -8,7 +8,8 @@ spec,digest,value,...
 
 from typing import Any
 
-from studies.cli.output import Column, Format, count, decimals, emit
+from studies.cli.output import Column, Format, emit
+from studies.formats import count, decimals
 
 Lines = list[tuple[str, str]]  # heading and what is said under it
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from search_space.errors import WalkbenchError
-from studies.cli.output import Column, Format, FormatOption, count, emit, err, percent
+from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.cli.phases import Phases
 from studies.cli.proxy_data import (
     DataOption,
@@ -37,6 +37,7 @@ from studies.cli.proxy_recipe import (
     WarmUpOption,
     recipe_of,
 )
+from studies.formats import count, percent
 
 
 def validate(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from search_space.errors import WalkbenchError
-from studies.cli.output import Column, Format, FormatOption, count, decimals, emit, err, giga
+from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.cli.proxy_data import (
     DataOption,
     ImagesOption,
@@ -20,6 +20,7 @@ from studies.cli.proxy_data import (
     VaeOption,
     proxy_data,
 )
+from studies.formats import count, decimals, giga
 
 SPECS = typer.Argument(metavar="SPEC…", help="Named designs or JSON files.", show_default=False)
 

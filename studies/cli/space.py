@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from studies.cli.output import Column, Format, FormatOption, count, emit, err, giga, millions
+from studies.cli.output import Column, Format, FormatOption, emit, err
+from studies.formats import count, giga, millions
 
 SpaceArgument = Annotated[str, typer.Argument(help="A shipped space or a TOML file.")]
 

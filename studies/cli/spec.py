@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from studies.cli.output import Column, Format, FormatOption, count, emit, err, giga, millions
+from studies.cli.output import Column, Format, FormatOption, emit, err
+from studies.formats import count, giga, millions
 
 SpecArgument = Annotated[
     str, typer.Argument(metavar="NAME|FILE", help="A named spec or the JSON file of one.")

@@ -13,17 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from studies.cli.output import (
-    Column,
-    Format,
-    FormatOption,
-    count,
-    emit,
-    err,
-    giga,
-    millions,
-    percent,
-)
+from studies.cli.output import Column, Format, FormatOption, emit, err
+from studies.formats import count, giga, millions, percent
 
 
 class FamilyOption(StrEnum):
