@@ -8,14 +8,14 @@ to a quarter of their widths at a 32×32 latent, timed whole in ONNX Runtime wit
 the blocks they are made of. Writes
 
     latency_db/tables/NAME.csv            the table, samples and whole networks included
-    benchmarks/results/latency_sum.json   the validation report, and how fast `predict` is
+    benchmarks/results/latency_sum.json   the validation report, and how fast a table predicts
 
 Run it on a machine that does nothing else; killed, it resumes, and with nothing left to measure it
 only reports. On two quiet cores: about 5 minutes of exporting and 14 of timing. The choices
 (`pocket`, cold weights, optimisation level, rounds) were made on three other networks of the space
 (seed 100) before this was run; the window of the drift correction on blocks alone.
 
-The summary is of the table as `predict` reads it, with the machine's drift taken out. Beside it:
+The summary is of the table as sources read it, with the machine's drift removed. Beside it:
 
     drift_kept      the same report of the times as they were taken
     passes_a_to_b   both, of five passes alone: what a shorter measurement would have given
@@ -36,11 +36,11 @@ from latency_db.backends.onnxruntime import OnnxRuntimeBackend
 from latency_db.backends.prepare import prepare_graphs
 from latency_db.builder import Effort, measure
 from latency_db.builder_designs import designs, subjects
-from latency_db.lookup import predict
 from latency_db.table import Table
 from latency_db.table_drift import WINDOW, left_over
 from latency_db.table_file import read_rows
 from latency_db.table_row import Row
+from latency_db.table_source import TableSource
 from latency_db.validate import cases_of, report, rows
 from search_space.provenance import provenance
 from search_space.spec import UNetSpec
@@ -174,12 +174,13 @@ def predict_per_second(table: Table, specs: list[UNetSpec]) -> float:
 
     Seconds of this process on the processor, so that others' work does not count.
     """
+    source = TableSource.of(table)
     for spec in specs:
-        predict(spec, table)
+        source.predict(spec)
     done, started = 0, time.process_time()
     while time.process_time() - started < PREDICT_SECONDS:
         for spec in specs:
-            predict(spec, table)
+            source.predict(spec)
         done += len(specs)
     return done / (time.process_time() - started)
 

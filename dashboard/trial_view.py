@@ -12,7 +12,7 @@ from dashboard import data
 from dashboard.design_tables import changes
 from dashboard.design_view import show_design
 from dashboard.tables import table
-from latency_db.devices import latency_source
+from latency_db.sources import source_of
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named, named_spec
@@ -108,7 +108,7 @@ def reference_row(name: str, study: StudyData, row: Mapping[str, Any]) -> Mappin
 def _predict(spec: UNetSpec, device: str, by: str | None) -> dict[str, Any] | None:
     """Predict on the trial's device, if by the source that the trial was priced with."""
     try:
-        source = latency_source(device)
+        source = source_of(device)
     except WalkbenchError:
         return None  # a device that this installation does not know
     return dataclasses.asdict(source.predict(spec)) if source.name == by else None

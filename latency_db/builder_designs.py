@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from latency_db.builder_chain import Subject
-from latency_db.builder_narrow import narrow
 from latency_db.builder_plan import plan_blocks
+from latency_db.builder_width import with_first_width
 from search_space.errors import WalkbenchError
 from search_space.load import load_spec
 from search_space.plan import plan
@@ -80,5 +80,5 @@ def subjects(chosen: Designs, networks: Sequence[UNetSpec] = ()) -> list[Subject
 
 def _sized(spec: UNetSpec, width: int | None, latent: int | None) -> UNetSpec:
     if width is not None:
-        return narrow(spec, width, latent or spec.latent_size)
+        return with_first_width(spec, width, latent or spec.latent_size)
     return spec if latent is None else spec.replace(latent_size=latent)

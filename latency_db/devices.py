@@ -1,7 +1,7 @@
-"""Devices by the names people use, and the chip inside each.
+"""Devices by their usual names, and the chip inside each.
 
-A chip decides an estimate; a phone's name is how users ask. `iPhone 15 Pro`, `iphone-15-pro` and
-`A17 Pro` all mean the same chip.
+Estimates depend on the chip; users name a phone. `iPhone 15 Pro`, `iphone-15-pro` and `A17 Pro`
+all mean the same chip.
 
 >>> chip_of("iphone-15-pro")
 'A17 Pro'
@@ -15,13 +15,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from latency_db.source import LatencySource
 from search_space.errors import raise_unknown
 
 
 @dataclass(frozen=True)
 class Chip:
-    """What Apple states of a chip, TOPS with their basis, and what its memory can move and hold.
+    """Apple's figures for a chip: TOPS with their basis, memory bandwidth and on-chip memory.
 
     FP16 throughput did not double at A17 Pro: the basis of the stated figure moved to INT8.
     ``ane_tops`` None: not stated. ``on_chip_mb`` is not stated by anyone: about 8 MB on A14 and
@@ -76,7 +75,7 @@ DEVICES: dict[str, str] = {
 
 
 def device_names() -> list[str]:
-    """Return every name that :func:`latency_source` knows, phones first, then chips."""
+    """Return the names of all devices: phones first, then chips."""
     return [*DEVICES, *CHIPS]
 
 
@@ -85,23 +84,18 @@ def chip_of(device: str) -> str:
 
     Raises :class:`WalkbenchError` naming the nearest known device.
     """
-    wanted = _plain(device)
+    wanted = plain_name(device)
     for name in device_names():
-        if _plain(name) == wanted:
+        if plain_name(name) == wanted:
             return DEVICES.get(name, name)
     raise_unknown("device", device, device_names())
 
 
-def latency_source(device: str) -> LatencySource:
-    """Return the source that ships for ``device``: an estimate of its chip.
-
-    Raises :class:`WalkbenchError` naming the nearest known device.
-    """
-    from latency_db.estimate import ChipEstimate  # the model knows the chips, so it comes later
-
-    return ChipEstimate.of(chip_of(device), device)
+def is_known(device: str) -> bool:
+    """Whether ``device`` names a phone or a chip, however it is spelled."""
+    return any(plain_name(name) == plain_name(device) for name in device_names())
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """Letters and digits only, in lower case: `iphone-15-pro` and `iPhone 15 Pro` are one name."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -27,6 +27,7 @@ from latency_db.fitted import shipped_fit
 from latency_db.latency import Latency
 from latency_db.operators import Operator, operators, unknown_names
 from latency_db.roofline import NAMES, Array, Setting, loads, milliseconds
+from latency_db.source import revision_of
 from search_space.block import Block
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
@@ -58,10 +59,15 @@ class ChipEstimate:
         """
         return cls(chip_of(chip), device or chip)
 
-    def predict(self, spec: UNetSpec) -> Latency:
+    @property
+    def revision(self) -> str:
+        """Digest of the fit that ships and of the chip."""
+        return revision_of((shipped_fit().revision, self.chip))
+
+    def predict(self, network: UNetSpec) -> Latency:
         """Return the estimated latency of one forward pass at batch 1, with its 80 % interval."""
         total = _floor(self.chip)
-        for segment in plan(spec).segments:
+        for segment in plan(network).segments:
             total = total + _segment(segment, self.chip)
         return _latency(total, self.chip)
 

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from latency_db.latency import INTERVAL, Latency
 from latency_db.roofline import NAMES, Array, Loads, milliseconds
+from latency_db.source import revision_of
 
 FILE = "fit.json"
 LAB_SD = 0.12  # log-sd of what no model can know: labs differ by 10.6 % at the median
@@ -58,6 +59,15 @@ class Fitted:
     fit: Fit
     interval: Interval
     provenance: dict[str, Any]
+
+    @cached_property
+    def revision(self) -> str:
+        """Digest of the numbers, whenever and wherever they were fitted."""
+        chips = (
+            f"{chip} {parameters.tolist()} {self.fit.covariance[chip].tolist()}"
+            for chip, parameters in self.fit.parameters.items()
+        )
+        return revision_of((repr(self.interval), *chips))
 
 
 def calibrate(errors: Sequence[float]) -> Interval:

@@ -1,27 +1,40 @@
-"""`LatencySource`: what every way of knowing a latency has in common.
+"""`LatencySource`: the protocol that tables, estimates and calibrated devices share.
 
-A measured table, an estimate and a mixture of both are interchangeable to a study, a walk or a
-dashboard: they name themselves and their device, and predict a spec.
-:func:`latency_db.devices.latency_source` gives the best one that ships for a device.
+Studies, walks and the dashboard accept any of them. :func:`latency_db.sources.source_of` makes one
+from a device's name and the user's tables.
 """
 
+import hashlib
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from latency_db.latency import Latency
 from search_space.spec import UNetSpec
 
+REVISION_DIGITS = 12
+
 
 @runtime_checkable
 class LatencySource(Protocol):
-    """Milliseconds of a spec on one device."""
+    """Milliseconds of a network on one device."""
 
     @property
     def name(self) -> str:
-        """What the numbers come from, for a figure's caption."""
+        """Origin of the numbers, for a figure's caption."""
 
     @property
     def device(self) -> str:
-        """The device or chip that the numbers are for."""
+        """Device or chip that the numbers are for."""
 
-    def predict(self, spec: UNetSpec) -> Latency:
-        """Return the latency of one forward pass of ``spec``, batch 1."""
+    @property
+    def revision(self) -> str:
+        """Digest of the fit or the table behind the numbers; equal revisions predict equally."""
+
+    def predict(self, network: UNetSpec) -> Latency:
+        """Return the latency of one forward pass of ``network`` at batch 1."""
+
+
+def revision_of(parts: Iterable[str]) -> str:
+    """Return the digest of what a source predicts from, 12 hex digits."""
+    text = "\x1f".join(parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:REVISION_DIGITS]

@@ -1,13 +1,11 @@
 """`Table`: measured latencies of blocks on one device under one set of conditions.
 
 Reading merges the passes and runs of one or more files. Two runs that disagree by more than 15 %
-on a block, under the same conditions, contradict each other: that is an error, or, when asked, an
-entry whose interval holds both. What the machine's pace did between the passes of a run is taken
-out first (:mod:`latency_db.table_drift`), unless the caller wants the times as they were taken.
+on a block, under the same conditions, contradict each other: that is an error, or, on request,
+an entry whose interval holds both. Drift of the machine's pace between the passes of a run is
+removed first (:mod:`latency_db.table_drift`), unless the caller wants the times as measured.
 
-A table is a latency source: ``table.predict(spec)`` adds up its entries
-(:mod:`latency_db.lookup`). When it holds whole networks too, their times correct the sum
-(:mod:`latency_db.table_correction`).
+A table is data; :class:`latency_db.table_source.TableSource` predicts networks from it.
 
 >>> from latency_db.table_row import Conditions, Row
 >>> row = Row.of("conv_in in_channels=4 out_channels=64 size=32", Conditions("cpu"),
@@ -21,13 +19,13 @@ import dataclasses
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Literal, Self
 
-from latency_db.latency import Latency
-from latency_db.table_drift import Steady, steady
+from latency_db.source import revision_of
+from latency_db.table_drift import DriftFree, without_drift
 from latency_db.table_file import read_rows, table_path
 from latency_db.table_row import Conditions, Row
 from latency_db.table_samples import MAD_TO_DEVIATION, MEDIAN_OVER_MEAN, NORMAL_QUANTILE
@@ -35,15 +33,12 @@ from search_space.block import Block, parse_key
 from search_space.errors import WalkbenchError
 from search_space.spec import UNetSpec
 
-if TYPE_CHECKING:
-    from latency_db.table_correction import Correction
-
 CONTRADICTION = 1.15  # largest over smallest, between runs under the same conditions
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What all rows of one key say together."""
+    """All rows of one key, merged."""
 
     key: str
     ms: float  # one block, the price of a call taken out
@@ -83,9 +78,7 @@ class Table:
     entries: Mapping[Block, Entry]
     networks: tuple[NetworkEntry, ...]
     contradictions: tuple[Contradiction, ...] = ()
-    drift: float = 0.0  # standard deviation of the pace that was taken out, 0.1 for 10 %
-    # Sums over plan segments by policy; lookup.py fills it, candidates share most segments.
-    segments: dict[Any, Any] = field(default_factory=dict, repr=False)
+    drift: float = 0.0  # standard deviation of the pace that was removed, 0.1 for 10 %
 
     @classmethod
     def load(
@@ -98,7 +91,7 @@ class Table:
         """Read and merge tables by shipped name or path.
 
         ``where`` picks one set of conditions when the files hold several, such as
-        ``{"precision": "fp16"}``; ``drift`` "keep" merges times as they were taken. Raises
+        ``{"precision": "fp16"}``; ``drift`` "keep" merges times as measured. Raises
         :class:`WalkbenchError` for damaged rows, for several sets of conditions left, and for
         contradictions unless they may widen the interval.
         """
@@ -120,7 +113,7 @@ class Table:
         """Merge rows that are already read, a run's in order; raises as :meth:`load` does."""
         kept = [row for row in rows if not where or _fits(row.conditions, where)]
         conditions = _the_conditions(kept, name)
-        even = steady(kept) if drift == "remove" else Steady(tuple(kept), 0.0)
+        even = without_drift(kept) if drift == "remove" else DriftFree(tuple(kept), 0.0)
         by_key: dict[str, list[Row]] = defaultdict(list)
         for row in even.rows:
             by_key[row.key].append(row)
@@ -142,26 +135,23 @@ class Table:
 
     @property
     def device(self) -> str:
-        """The device that was measured."""
+        """Device that was measured."""
         return self.conditions.device
 
     @cached_property
     def floor_ms(self) -> float:
-        """The price of one call: the median over blocks, added once to every network."""
+        """Price of one call: the median over blocks, added once to every network."""
         return statistics.median(e.floor_ms for e in self.entries.values()) if self.entries else 0.0
 
     @cached_property
-    def correction(self) -> "Correction | None":
-        """The affine correction from this table's own networks, None when it has too few."""
-        from latency_db.table_correction import correction_of
+    def revision(self) -> str:
+        """Digest of what the table says: conditions, entries, whole networks."""
+        entries = (f"{e.key} {e.ms!r} {e.deviation_ms!r} {e.floor_ms!r}" for e in self._sorted())
+        networks = (f"{n.spec.digest()} {n.ms!r} {n.deviation_ms!r}" for n in self.networks)
+        return revision_of((repr(self.conditions), *entries, *sorted(networks)))
 
-        return correction_of(self)
-
-    def predict(self, spec: UNetSpec) -> Latency:
-        """Return the latency of ``spec``; raises where a block was not measured."""
-        from latency_db.lookup import predict
-
-        return predict(spec, self)
+    def _sorted(self) -> list[Entry]:
+        return sorted(self.entries.values(), key=lambda entry: entry.key)
 
 
 def _fits(conditions: Conditions, where: Mapping[str, str]) -> bool:

@@ -1,9 +1,8 @@
-"""The affine correction: what whole networks of a device say about the sum of their blocks.
+"""Affine correction of sums of blocks, fitted to networks that were timed whole.
 
 A sum of blocks misses what only a whole network has (memory traffic between blocks, one call
-instead of many). Networks that a table timed whole give ``ms = offset + scale × sum``, fitted on
-relative errors with outlying networks weighted down, and an interval from predicting each network
-by the others.
+instead of many). Networks timed whole give ``ms = offset + scale × sum``, fitted to relative errors
+with outlying networks weighted down. The interval comes from predicting each network by the others.
 
 >>> sums, whole = [10.0, 20.0, 30.0, 40.0, 50.0], [11.5, 22.0, 32.5, 43.0, 53.5]
 >>> fitted = fit_correction(sums, whole)
@@ -13,15 +12,11 @@ by the others.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from latency_db.latency import INTERVAL
 from search_space.errors import WalkbenchError
-
-if TYPE_CHECKING:
-    from latency_db.table import Table
 
 MIN_NETWORKS = 5  # two parameters, and as many again to tell how well they fit
 _ROUNDS = 20
@@ -56,17 +51,6 @@ def fit_correction(sums: Sequence[float], whole: Sequence[float]) -> Correction:
         a, b = _fit(x[others], y[others])
         left_out.append(abs((a + b * x[i]) / y[i] - 1))
     return Correction(offset, scale, float(np.quantile(left_out, INTERVAL)), len(x))
-
-
-def correction_of(table: "Table") -> Correction | None:
-    """Return the correction from the networks that ``table`` holds, None with fewer than five."""
-    from latency_db.lookup import block_sum
-
-    pairs = [(block_sum(network.spec, table), network.ms) for network in table.networks]
-    known = [(total, ms) for total, ms in pairs if total is not None]
-    if len(known) < MIN_NETWORKS:
-        return None
-    return fit_correction([total for total, _ in known], [ms for _, ms in known])
 
 
 def _fit(x: "np.ndarray", y: "np.ndarray") -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Take out of a run's times what the machine did, as neighbouring visits tell.
+"""Remove the drift of the machine's pace from a run's times, as told by neighbouring visits.
 
 The clock of a machine drifts, and everything that is timed within the same second drifts along: on
 a virtual machine by 10 % and more, far above the noise of a single visit. A run that makes several
@@ -13,15 +13,15 @@ run keeps its typical speed. With one pass there is nothing to compare, and rows
 What recurs at the same place of every pass cannot be told from the blocks that stand there, which
 is why a measurement changes the order of its passes.
 
-Whole networks are never asked: they are corrected by the blocks around them, and remain unseen
-evidence for what sums of blocks are worth.
+Whole networks are corrected by the blocks around them and never correct others, so they remain
+unseen evidence of how well sums of blocks hold.
 
 >>> from latency_db.table_row import Conditions, Row
 >>> keys = [f"conv_in in_channels=4 out_channels={c} size=32" for c in range(8, 48, 4)]
 >>> slow = {0: 1.0, 1: 1.3, 2: 1.0}  # the whole second pass ran on a slower machine
 >>> rows = [Row.of(key, Conditions("cpu"), {1: [slow[number] * i]}, run="a", pass_number=number)
 ...         for number in slow for i, key in enumerate(keys, 1)]
->>> [round(row.median_ms, 2) for row in steady(rows).rows if row.key == keys[4]]
+>>> [round(row.median_ms, 2) for row in without_drift(rows).rows if row.key == keys[4]]
 [5.0, 5.0, 5.0]
 """
 
@@ -45,18 +45,18 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Steady:
-    """Rows as if the machine had kept its pace, and how far the pace went."""
+class DriftFree:
+    """Rows as if the machine had kept its pace, and how far the pace drifted."""
 
     rows: tuple[Row, ...]
-    drift: float  # standard deviation of the pace that was taken out, 0.1 for 10 %; 0: none
+    drift: float  # standard deviation of the removed log pace, 0.1 for 10 %; 0: none
 
 
-def steady(rows: Sequence[Row], window: int = WINDOW) -> Steady:
-    """Return ``rows`` in their order with each run's drift taken out of all their times.
+def without_drift(rows: Sequence[Row], window: int = WINDOW) -> DriftFree:
+    """Return ``rows`` in their order with each run's drift removed from all their times.
 
     Rows of one run must stand in the order in which they were measured, as files hold them. Samples
-    are left as they were taken.
+    stay as measured.
     """
     runs: dict[tuple[object, str], list[int]] = defaultdict(list)
     for i, row in enumerate(rows):
@@ -65,9 +65,9 @@ def steady(rows: Sequence[Row], window: int = WINDOW) -> Steady:
     for places in runs.values():
         pace[places] = pace_of([rows[i] for i in places], window)
     if not pace.any():
-        return Steady(tuple(rows), 0.0)
+        return DriftFree(tuple(rows), 0.0)
     pairs = zip(rows, np.exp(-pace).tolist(), strict=True)
-    return Steady(tuple(_scaled(row, factor) for row, factor in pairs), float(pace.std()))
+    return DriftFree(tuple(_scaled(row, factor) for row, factor in pairs), float(pace.std()))
 
 
 def pace_of(rows: Sequence[Row], window: int = WINDOW) -> "Array":

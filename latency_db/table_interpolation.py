@@ -1,9 +1,8 @@
-"""Blocks that were not measured, from those that were: nearest keys and an interpolation.
+"""Interpolate blocks that were not measured from the nearest that were.
 
-Times of one kind of block follow ``a + b·MACs + c·values moved + d·weights`` roughly (non-negative,
-fitted on relative errors). The three nearest measured blocks then correct it locally. How far that
-is off is found out by leaving each measured block out in turn; the interval holds 80 % of those
-errors, and is what the caller gets.
+Times of one kind of block roughly follow ``a + b·MACs + c·values moved + d·weights`` (non-negative,
+fitted to relative errors). The three nearest measured blocks correct it locally. The interval holds
+80 % of the errors that appear when each measured block is left out in turn.
 
 >>> from search_space.block import ConvIn
 >>> measured = [ConvIn(4, 64, 32), ConvIn(4, 320, 32), ConvIn(4, 96, 128)]
@@ -16,17 +15,15 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from latency_db.latency import INTERVAL, Latency
+from latency_db.table import Entry
 from search_space.block import Block
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
-
-if TYPE_CHECKING:
-    from latency_db.table import Entry
 
 NEIGHBOURS = 3
 MIN_ENTRIES = 5  # of one kind: four parameters and one to be left out
@@ -53,7 +50,7 @@ def distance(one: Block, other: Block) -> float:
     return gap + _OTHER_CHOICE * len(switches)
 
 
-def interpolate(block: Block, entries: "Mapping[Block, Entry]") -> Latency:
+def interpolate(block: Block, entries: Mapping[Block, Entry]) -> Latency:
     """Return a flagged guess at ``block`` from entries of its kind.
 
     Raises :class:`WalkbenchError` when fewer than five blocks of the kind were measured.
@@ -68,8 +65,8 @@ def interpolate(block: Block, entries: "Mapping[Block, Entry]") -> Latency:
     ms = _guess(block, times)
     errors = []
     for other in around:
-        rest = {b: t for b, t in times.items() if b is not other}
-        errors.append(abs(math.log(_guess(other, rest) / times[other])))
+        without = {b: t for b, t in times.items() if b is not other}
+        errors.append(abs(math.log(_guess(other, without) / times[other])))
     spread = max(float(np.quantile(errors, INTERVAL)), MIN_SPREAD)
     return Latency(ms, ms * math.exp(-spread), ms * math.exp(spread), 0.0, "estimated")
 

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from latency_db.agreement import interval, kendall, resamples, spearman
-from latency_db.lookup import block_sum
 from latency_db.table import Table
 from latency_db.table_correction import MIN_NETWORKS, fit_correction
+from latency_db.table_source import TableSource
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
 
@@ -49,8 +49,9 @@ def cases_of(table: Table) -> list[Case]:
     Raises :class:`WalkbenchError` when they are too few to validate anything.
     """
     cases = []
+    source = TableSource.of(table)
     for network in table.networks:
-        total = block_sum(network.spec, table)
+        total = source.block_sum(network.spec)
         if total is not None:
             c = cost(network.spec)
             moved = c.weight_bytes + c.activation_bytes

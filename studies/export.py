@@ -28,7 +28,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from latency_db.devices import latency_source
+from latency_db.sources import source_of
 from search_space.cost import cost
 from search_space.diffusers_bridge import config_from_spec, parameter_names
 from search_space.errors import WalkbenchError
@@ -130,7 +130,7 @@ def _stock_config(spec: UNetSpec) -> tuple[dict[str, Any] | None, str | None]:
 def _figures(design: Design, device: str) -> dict[str, Any]:
     spec, latency = design.spec, design.latency
     if latency is None:
-        latency = {"device": device, **asdict(latency_source(device).predict(spec))}
+        latency = {"device": device, **asdict(source_of(device).predict(spec))}
     return {
         **asdict(cost(spec)),
         "latent": spec.latent_size,

@@ -6,7 +6,7 @@ processes may run one study at once, each by the same command, on a storage that
 each finishes the trial it has, so together they may run one more than the total for each of them.
 
 >>> import tempfile
->>> from latency_db.devices import latency_source
+>>> from latency_db.sources import source_of
 >>> from studies.config import parse_config
 >>> config = parse_config('''
 ... study = {name = "sizes", trials = 3}
@@ -32,8 +32,8 @@ import optuna
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
-from latency_db.devices import latency_source
 from latency_db.source import LatencySource
+from latency_db.sources import source_of
 from proxies.score import Score
 from proxies.trainer import Progress, run_proxy
 from search_space.errors import WalkbenchError
@@ -107,7 +107,7 @@ def run_study(
         raise WalkbenchError(f"trials is {total}; 1 or more is needed")
     watch = watch or Silent()
     if latency is None and config.device is not None:
-        latency = latency_source(config.device)
+        latency = source_of(config.device)
     interrupt = Interrupt()
     url = storage_url(storage, config.storage)
     gallery = Gallery(gallery_folder(url), config.samples) if config.samples else None

@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from latency_db.devices import latency_source
+from latency_db.sources import source_of
 from search_space.cost import cost
 from search_space.errors import raise_unknown
 from search_space.presets import FAMILIES, WALK, walk_specs
@@ -80,7 +80,7 @@ def walk_rows(
 
 
 def _family_rows(family: str, device: str | None) -> list[dict[str, Any]]:
-    source = latency_source(device) if device is not None else None
+    source = source_of(device) if device is not None else None
     rows: dict[str, dict[str, Any]] = {}
     changes = {step.name: step.change for step in WALK}
     for step, spec in walk_specs(FAMILIES[family]).items():

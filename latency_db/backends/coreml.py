@@ -41,6 +41,7 @@ class CoreMLBackend:
     name = "coreml"
     copies = (2, 8)  # a call costs far more than a block: longer chains than on a CPU
     seconds_per_graph = 5.0
+    rates = (2e12, 1e10)  # an iPhone's Neural Engine: 2 TMAC/s, 20 GB/s of 2-byte values
 
     def __init__(self, units: str = "all", folder: Path | None = None, **recipe: Any):
         """``recipe`` is what :class:`Recipe` takes: target, precision, layout, batch."""

@@ -32,6 +32,7 @@ class IPhoneBackend:
     name = "coreml-iphone"
     copies = (2, 10)  # a call costs about 0.5 ms, a block a tenth of that
     seconds_per_graph = 20.0  # convert, compile, send, load
+    rates = (2e12, 1e10)  # an iPhone's Neural Engine: 2 TMAC/s, 20 GB/s of 2-byte values
 
     def __init__(
         self,

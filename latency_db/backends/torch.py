@@ -26,6 +26,7 @@ class TorchBackend:
     name = "torch"
     copies = (1, 4)
     seconds_per_graph = 0.05
+    rates = (3e10, 1e9)  # one core of a laptop's processor
 
     def __init__(
         self,

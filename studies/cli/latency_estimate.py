@@ -46,10 +46,11 @@ def estimate(
     format: FormatOption = Format.table,
 ) -> None:
     """Estimate designs on an iPhone, calibrated on published measurements."""
-    from latency_db.devices import chip_of, latency_source
+    from latency_db.devices import chip_of
+    from latency_db.sources import source_of
     from search_space.load import load_spec
 
-    source = latency_source(device)
+    source = source_of(device)
     rows = []
     for name in specs:
         spec = load_spec(name)

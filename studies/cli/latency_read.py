@@ -71,32 +71,21 @@ def show(
     err.print(
         f"{c.device}, {c.runtime}, {c.units_asked}, {c.precision}, {c.threads} threads, batch "
         f"{c.batch}, {c.options}; {c.versions}; {len(loaded.networks)} whole networks; "
-        f"drift of {loaded.drift:.0%} taken out",
+        f"drift of {loaded.drift:.0%} removed",
         soft_wrap=True,
     )
     for contradiction in loaded.contradictions:
         err.print(f"[yellow]runs contradict[/yellow] {contradiction}", soft_wrap=True)
 
 
-_MISSING = ("error", "interpolate", "estimate")
-
-
 def _show_specs(loaded: Any, designs: "dict[str, UNetSpec]", missing: str, format: Format) -> None:
-    from latency_db.lookup import predict
-    from latency_db.mixed import MixedSource
-    from search_space.errors import raise_unknown
+    from latency_db.table_source import TableSource
 
-    if missing not in _MISSING:
-        raise_unknown("policy for missing entries", missing, _MISSING)
-    mixed = MixedSource.of(loaded) if missing == "estimate" else None
-    rows = []
-    for name, design in designs.items():
-        if mixed is not None:
-            latency = mixed.predict(design)
-        else:
-            policy: Any = missing
-            latency = predict(design, loaded, policy)
-        rows.append({"spec": name, **vars(latency), "device": loaded.device})
+    source = TableSource.of(loaded, missing)
+    rows = [
+        {"spec": name, **vars(source.predict(design)), "device": loaded.device}
+        for name, design in designs.items()
+    ]
     columns = [
         Column("spec", "spec"),
         Column("ms", "ms", decimals(2), right=True),

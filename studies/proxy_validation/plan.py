@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from latency_db.devices import latency_source
 from latency_db.source import LatencySource
+from latency_db.sources import source_of
 from proxies.data.source import DataSource
 from proxies.hardware import Compute
 from proxies.loop import Recipe
@@ -180,7 +180,7 @@ def make_plan(
     if short_latent is not None:
         data.content(short_latent)  # fails where the data have no such size
     found = SearchSpace.load(space)
-    source = latency_source(device)
+    source = source_of(device)
     sides = (latent,) if short_latent is None else (latent, short_latent)
     chosen, left_out = _stratified(found, designs, strata, sample_seed, width, sides, source)
     family = walk_specs(FAMILIES[_family(walk)]) if walk is not None else {}

@@ -16,9 +16,9 @@ from latency_db.backends.prepare import prepare_graphs
 from latency_db.builder import Effort, measure, time_left
 from latency_db.builder_chain import Chain, program_of
 from latency_db.builder_designs import designs, subjects
-from latency_db.builder_narrow import narrow
 from latency_db.builder_plan import plan_blocks
 from latency_db.builder_time import seconds_by_block
+from latency_db.builder_width import with_first_width
 from latency_db.table import Table
 from latency_db.table_file import read_rows, unfinished_rows
 from latency_db.table_row import Conditions
@@ -98,7 +98,7 @@ def test_parallel_copies_share_the_time_embedding_and_nothing_else():
 
 
 def test_a_whole_network_is_a_program_too():
-    spec = narrow(named_spec("dreamlite"), width=32, latent=8)
+    spec = with_first_width(named_spec("dreamlite"), width=32, latent=8)
     program = program_of(spec)
     with torch.no_grad():
         assert program.module(*program.inputs).shape == (1, 4, 8, 8)
@@ -242,11 +242,11 @@ def test_a_network_comes_right_after_the_last_block_it_needs():
 
 def test_narrowing_keeps_heads_and_operators():
     spec = named_spec("F/mqa")
-    small = narrow(spec, width=64, latent=32)
+    small = with_first_width(spec, width=64, latent=32)
     assert [s.heads for s in small.stages] == [s.heads for s in spec.stages]
     assert [b.kind for b, _ in plan(small).blocks()] == [b.kind for b, _ in plan(spec).blocks()]
     with pytest.raises(WalkbenchError, match="fraction"):
-        narrow(spec, width=3, latent=32)
+        with_first_width(spec, width=3, latent=32)
 
 
 def test_a_time_is_expected_of_every_block_on_every_backend():

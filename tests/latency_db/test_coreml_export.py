@@ -17,7 +17,7 @@ from latency_db.backends.coreml_export import (
     export_packages,
     write_manifest,
 )
-from latency_db.builder_narrow import narrow
+from latency_db.builder_width import with_first_width
 from search_space.block import Norm, Resample, ResBlock, TransformerLayer, TransformerStack
 from search_space.errors import WalkbenchError
 from search_space.presets import named_spec
@@ -114,7 +114,7 @@ def test_the_neural_engine_layout_is_the_same_function_as_the_standard_one():
 
 def small_unet():
     """Two stages of SnapGen's last step, each site with one layer: every kind of block is in it."""
-    spec = narrow(named_spec("F/qk-norm-rope"), width=32, latent=4)
+    spec = with_first_width(named_spec("F/qk-norm-rope"), width=32, latent=4)
     stages = []
     for stage in spec.stages[1:]:
         down = replace(stage.down, sites=(Site(1),))

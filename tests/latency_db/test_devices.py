@@ -2,8 +2,9 @@
 
 import pytest
 
-from latency_db.devices import CHIPS, DEVICES, chip_of, device_names, latency_source
+from latency_db.devices import CHIPS, DEVICES, chip_of, device_names
 from latency_db.source import LatencySource
+from latency_db.sources import source_of
 from search_space.errors import WalkbenchError
 
 
@@ -14,7 +15,7 @@ def test_a_phone_may_be_spelled_as_people_spell_it(name):
 
 def test_every_device_has_a_source_that_bears_its_name():
     for name in device_names():
-        source = latency_source(name)
+        source = source_of(name)
         assert isinstance(source, LatencySource)
         assert source.device == name
 
@@ -29,7 +30,7 @@ def test_every_phone_has_a_known_chip():
 )
 def test_an_unknown_device_names_the_nearest(wrong, near):
     with pytest.raises(WalkbenchError) as error:
-        latency_source(wrong)
+        source_of(wrong)
     assert near in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from latency_db.table import Table
-from latency_db.table_drift import WINDOW, left_over, pace_of, steady
+from latency_db.table_drift import WINDOW, left_over, pace_of, without_drift
 from latency_db.table_file import read_rows, table_path
 from latency_db.table_row import Conditions, Row, network_key
 from latency_db.validate import cases_of
@@ -88,18 +88,18 @@ def test_a_run_keeps_its_typical_pace():
 
 def test_one_pass_is_left_as_it_was():
     rows = run_of(waves, passes=1)
-    assert steady(rows).rows == tuple(rows) and steady(rows).drift == 0.0
+    assert without_drift(rows).rows == tuple(rows) and without_drift(rows).drift == 0.0
 
 
 def test_rows_of_two_runs_are_not_evened_out_against_each_other():
     rows = run_of(lambda t: 1.0, noise=0, run="a") + run_of(lambda t: 1.1, noise=0, run="b")
-    assert steady(rows).drift == 0.0
-    assert steady(rows).rows == tuple(rows)
+    assert without_drift(rows).drift == 0.0
+    assert without_drift(rows).rows == tuple(rows)
 
 
 def test_samples_and_order_stay_as_they_were_taken():
     rows = run_of(waves)
-    assert [(r.key, r.samples, r.date) for r in steady(rows).rows] == [
+    assert [(r.key, r.samples, r.date) for r in without_drift(rows).rows] == [
         (r.key, r.samples, r.date) for r in rows
     ]
 
@@ -110,7 +110,7 @@ def test_whole_networks_are_evened_out_and_never_asked():
     odd = run_of(waves, network_ms=[9.0, 90.0, 9.0, 9.0, 9.0])
     assert (pace_of(calm) == pace_of(odd)).all()
     ends = np.log([waves((n + 1) / PASSES) for n in range(PASSES)])
-    evened = [np.log(r.median_ms) for r in steady(calm).rows if r.is_network]
+    evened = [np.log(r.median_ms) for r in without_drift(calm).rows if r.is_network]
     assert np.std(evened) < 0.3 * np.std(ends)
 
 

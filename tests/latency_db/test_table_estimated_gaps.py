@@ -3,9 +3,9 @@
 import pytest
 
 from latency_db.estimate import ChipEstimate
-from latency_db.mixed import MixedSource
 from latency_db.table import Table
 from latency_db.table_row import Conditions, Row, network_key
+from latency_db.table_source import TableSource
 from search_space.errors import WalkbenchError
 from search_space.plan import plan
 from search_space.presets import all_named, named_spec
@@ -22,7 +22,7 @@ def rows_of(name: str, share: float, ms: float = 2.0) -> list[Row]:
 def test_measured_entries_win_and_coverage_grows_with_them():
     spec, coverages, sources = named_spec("sd15"), [], []
     for share in (0.3, 0.6, 1.0):
-        latency = MixedSource.of(Table.of(rows_of("sd15", share), "own")).predict(spec)
+        latency = TableSource.of(Table.of(rows_of("sd15", share), "own"), "estimate").predict(spec)
         coverages.append(latency.coverage)
         sources.append(latency.source)
     assert coverages == sorted(coverages)
@@ -35,7 +35,7 @@ def test_a_design_with_no_measured_block_is_the_estimate():
     spec = named_spec("dreamlite")
     shared = {b for b, _ in plan(spec).blocks()} & set(other.entries)
     assert not shared
-    mixed = MixedSource.of(other).predict(spec)
+    mixed = TableSource.of(other, "estimate").predict(spec)
     assert mixed == ChipEstimate.of("A15").predict(spec)
 
 
@@ -48,8 +48,8 @@ def test_a_table_of_no_iphone_needs_a_chip():
         "own",
     )
     with pytest.raises(WalkbenchError, match="unknown device 'a laptop'"):
-        MixedSource.of(table)
-    assert MixedSource.of(table, "A15").chip == "A15"
+        TableSource.of(table, "estimate")
+    assert TableSource.of(table, "estimate", "A15").estimate.chip == "A15"
 
 
 def test_ten_whole_networks_correct_the_estimate():
@@ -62,7 +62,7 @@ def test_ten_whole_networks_correct_the_estimate():
         whole_ms = 1.5 * chip.predict(spec).ms
         key, json = network_key(spec), spec.to_json()
         rows.append(Row.of(key, PHONE, {1: [whole_ms]}, run="a", spec=json))
-    source = MixedSource.of(Table.of(rows, "own"))
+    source = TableSource.of(Table.of(rows, "own"), "estimate")
     spec = named_spec("dreamlite")
     before, after = chip.predict(spec), source.predict(spec)
     assert after.ms == pytest.approx(1.5 * before.ms, rel=0.02)

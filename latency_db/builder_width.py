@@ -1,11 +1,11 @@
-"""`narrow(spec, width, latent)`: a design small enough to be timed on a laptop's processor.
+"""`with_first_width(spec, width, latent)`: a design small enough to time on a laptop's processor.
 
 Unlike a twin for training, it keeps what decides which operators run and in which proportion: head
 count, tokens, norm groups per channel. Only widths and the latent shrink. Times of narrow networks
-say whether sums of blocks hold and how fast this machine is; they are not times of the wide ones.
+show whether sums of blocks hold and how fast this machine is; they are not times of the wide ones.
 
 >>> from search_space.presets import named_spec
->>> small = narrow(named_spec("F/mqa"), width=64, latent=32)
+>>> small = with_first_width(named_spec("F/mqa"), width=64, latent=32)
 >>> [(stage.channels, stage.heads, stage.head_dim) for stage in small.stages]
 [(64, 4, 16), (128, 8, 16), (224, 14, 16)]
 """
@@ -18,7 +18,7 @@ from search_space.spec import Stage, UNetSpec
 REFERENCE_WIDTH = 256  # SnapGen's first stage becomes ``width`` wide; the factor is for all specs
 
 
-def narrow(spec: UNetSpec, width: int, latent: int) -> UNetSpec:
+def with_first_width(spec: UNetSpec, width: int, latent: int) -> UNetSpec:
     """Return ``spec`` with every width multiplied by ``width / 256`` at a ``latent``² latent.
 
     Raises :class:`WalkbenchError` when a width would not stay whole or the latent cannot be halved.

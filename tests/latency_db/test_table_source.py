@@ -1,16 +1,18 @@
-"""Looking networks up: sums of parts, explicit holes, earned intervals, and speed by design."""
+"""Networks from tables: sums of parts, explicit gaps, intervals, and speed by design."""
 
 import dataclasses
 
 import pytest
 
 from latency_db.latency import Latency
-from latency_db.lookup import MissingEntry, block_sum, missing_blocks, predict
 from latency_db.source import LatencySource
 from latency_db.table import Table
 from latency_db.table_correction import fit_correction
 from latency_db.table_interpolation import interpolate
+from latency_db.table_missing import MissingEntry
 from latency_db.table_row import Conditions, Row, network_key
+from latency_db.table_source import TableSource
+from latency_db.table_sum import Summation, missing_blocks
 from search_space.block import ConvIn, TransformerLayer, TransformerStack
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
@@ -41,6 +43,10 @@ def table_of(*specs, without=(), networks=()):
     return Table.of(rows, "demo")
 
 
+def predict(spec, table, missing="error"):
+    return TableSource.of(table, missing).predict(spec)
+
+
 def test_a_network_is_the_sum_of_its_blocks_and_one_call():
     total = sum(count * ms_of(block) for block, count in plan(SPEC).blocks())
     latency = predict(SPEC, table_of(SPEC))
@@ -56,10 +62,11 @@ def test_a_stack_is_its_projections_and_depth_times_one_layer():
     assert parts == {deeper.projection: 1, deeper.layer: stack.depth + 3}
 
 
-def test_a_table_is_a_latency_source():
+def test_a_table_makes_a_latency_source():
     table = table_of(SPEC)
-    assert isinstance(table, LatencySource)
-    assert table.predict(SPEC) == predict(SPEC, table)
+    source = TableSource.of(table)
+    assert isinstance(source, LatencySource)
+    assert (source.name, source.device) == ("table demo", "cpu")
 
 
 def test_a_missing_block_is_an_error_that_names_the_nearest_measured_ones():
@@ -68,7 +75,7 @@ def test_a_missing_block_is_an_error_that_names_the_nearest_measured_ones():
     assert missing_blocks(SPEC, table) == [layer]
     with pytest.raises(MissingEntry, match="nearest measured: transformer_layer"):
         predict(SPEC, table)
-    assert block_sum(SPEC, table) is None
+    assert TableSource.of(table).block_sum(SPEC) is None
 
 
 def test_a_kind_that_was_never_measured_is_said_to_be():
@@ -92,15 +99,13 @@ def test_an_interpolation_needs_enough_blocks_of_the_kind():
         interpolate(ConvIn(4, 8, 8), table_of(SPEC).entries)
 
 
-def test_an_estimate_fills_a_hole_when_asked_and_counts_as_not_measured():
+def test_a_guess_counts_as_not_measured_and_widens_the_interval_by_its_own():
     layer = next(b for b, _ in plan(SPEC).blocks() if isinstance(b, TransformerLayer))
     table = table_of(SPEC, without={layer})
-
-    def estimate(block):
-        return Latency(5.0, 4.0, 7.0, 0.0, "estimated")
-
+    guess = Latency(5.0, 4.0, 7.0, 0.0, "estimated")
+    source = TableSource(table, "interpolate", Summation(table, lambda block: guess), None)
     count = sum(n for b, n in plan(SPEC).blocks() if b == layer)
-    latency = predict(SPEC, table, estimate)
+    latency = source.predict(SPEC)
     measured = sum(n * ms_of(b) for b, n in plan(SPEC).blocks() if b != layer)
     assert latency.coverage == pytest.approx(measured / (measured + 5 * count), rel=1e-3)
     assert latency.source == "mixed"
@@ -121,19 +126,20 @@ def test_whole_networks_in_a_table_correct_its_sums_and_earn_the_interval():
     plain = table_of(*specs)
     whole = [(spec, 3.0 + 1.1 * predict(spec, plain).ms) for spec in specs]
     table = table_of(*specs, networks=whole)
-    assert table.correction is not None
-    assert table.correction.scale == pytest.approx(1.1, rel=1e-3)
-    assert table.correction.offset_ms == pytest.approx(3.0, rel=1e-2)
+    correction = TableSource.of(table).correction
+    assert correction is not None
+    assert correction.scale == pytest.approx(1.1, rel=1e-3)
+    assert correction.offset_ms == pytest.approx(3.0, rel=1e-2)
     corrected = predict(specs[0], table)
     assert corrected.ms == pytest.approx(whole[0][1], rel=1e-3)
-    assert corrected.high - corrected.low < plain.predict(specs[0]).high
+    assert corrected.high - corrected.low < predict(specs[0], plain).high
 
 
 def test_four_networks_are_too_few_to_correct_by():
     specs = list(all_named().values())[:4]
     plain = table_of(*specs)
     table = table_of(*specs, networks=[(s, 2 * predict(s, plain).ms) for s in specs])
-    assert table.correction is None
+    assert TableSource.of(table).correction is None
     with pytest.raises(WalkbenchError, match="5 networks"):
         fit_correction([1, 2, 3, 4], [1, 2, 3, 4])
 
@@ -148,7 +154,19 @@ def test_one_wild_network_does_not_carry_the_correction_away():
 
 def test_a_second_look_up_adds_up_segments_and_not_blocks():
     table = table_of(SPEC)
-    first = predict(SPEC, table)
+    source = TableSource.of(table)
+    first = source.predict(SPEC)
     object.__setattr__(table, "entries", {})  # whatever is looked up now would be missing
-    assert predict(SPEC, table) == first
-    assert predict(SPEC.replace(), table) == first
+    assert source.predict(SPEC) == first
+    assert source.predict(SPEC.replace()) == first
+
+
+def test_the_revision_follows_what_the_table_says_and_not_when_it_was_measured():
+    one, again, other = table_of(SPEC), table_of(SPEC), Table.of(rows_of(blocks(), 1.01), "demo")
+    assert TableSource.of(one).revision == TableSource.of(again).revision
+    assert TableSource.of(one).revision != TableSource.of(other).revision
+    assert TableSource.of(one).revision != TableSource.of(one, "interpolate").revision
+
+
+def blocks():
+    return [block for block, _ in plan(SPEC).blocks()]
