@@ -29,7 +29,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from proxies.loop import Trainer
-from search_space.atomic import replacing
+from search_space.atomic import atomic_write
 from search_space.errors import WalkbenchError
 
 FORMAT = 1  # bumped when the file changes meaning
@@ -43,7 +43,7 @@ def save(trainer: Trainer, path: Path) -> None:
     Raises :class:`WalkbenchError` when it cannot be written; the checkpoint before is still there.
     """
     try:
-        with replacing(path) as partial:
+        with atomic_write(path) as partial:
             save_file(_tensors(trainer), partial, metadata={"run": json.dumps(_facts(trainer))})
     except (OSError, SafetensorError) as error:
         kept = "the checkpoint before is kept" if path.exists() else "there is none before it"

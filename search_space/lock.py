@@ -1,12 +1,12 @@
-"""One process at a time in a folder: a lock that goes with the process that holds it.
+"""One process at a time in a folder: a lock that its holder's death releases.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as name:
-...     with alone(Path(name), "somebody works here"):
-...         with alone(Path(name), "somebody works here"):
+...     with exclusive(Path(name), "another run uses it"):
+...         with exclusive(Path(name), "another run uses it"):
 ...             pass
 Traceback (most recent call last):
-search_space.errors.WalkbenchError: somebody works here
+search_space.errors.WalkbenchError: another run uses it
 """
 
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ from search_space.errors import WalkbenchError
 
 
 @contextmanager
-def alone(folder: Path, otherwise: str) -> Iterator[None]:
-    """Hold ``folder``, made where it is missing; raise ``otherwise`` while another holds it.
+def exclusive(folder: Path, message: str) -> Iterator[None]:
+    """Hold the lock of ``folder``, which is created if missing.
 
-    A killed process holds nothing. Raises :class:`WalkbenchError` for a folder that is held.
+    Raises :class:`WalkbenchError` with ``message`` while another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "lock", timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        raise WalkbenchError(otherwise) from None
+        raise WalkbenchError(message) from None
     try:
         yield
     finally:

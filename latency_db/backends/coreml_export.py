@@ -35,7 +35,7 @@ from latency_db.backends.coreml_check import ProgramFacts, check_program
 from latency_db.backends.coreml_form import Layout, export_form
 from latency_db.backends.host import versions
 from latency_db.builder_chain import Chain, Program, Subject, key_of, program_of
-from search_space.atomic import replacing
+from search_space.atomic import atomic_write
 from search_space.block import TransformerLayer
 from search_space.cost import block_cost, cost
 from search_space.errors import WalkbenchError, raise_unknown
@@ -238,7 +238,7 @@ def _macs(subject: Subject) -> int:
 
 
 def _write_json(path: Path, data: Any) -> None:
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 

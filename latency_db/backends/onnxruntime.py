@@ -30,7 +30,7 @@ from latency_db.backends.backend import CannotRun
 from latency_db.backends.host import ColdWeights, cpu_name, milliseconds, os_name, versions
 from latency_db.builder_chain import CHAIN_FORMAT, Subject, key_of, program_of
 from latency_db.table_row import Conditions
-from search_space.atomic import replacing
+from search_space.atomic import atomic_write
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.spec import UNetSpec
@@ -197,7 +197,7 @@ def _export(subject: Subject, copies: int, batch: int, path: Path) -> None:
         log.setLevel(before)
     assert made is not None
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         made.save(str(partial))
 
 

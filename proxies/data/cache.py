@@ -45,9 +45,9 @@ from proxies.data.encoders import Encoder
 from proxies.data.entries import Entry, Sample, Skipped, read
 from proxies.data.listing import Listing
 from proxies.memory import is_out_of_memory
-from search_space.atomic import replacing
+from search_space.atomic import atomic_write
 from search_space.errors import WalkbenchError, raise_unknown
-from search_space.lock import alone
+from search_space.lock import exclusive
 from search_space.provenance import provenance
 
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
@@ -95,7 +95,7 @@ def make_cache(
     settings = _settings(listing, vae, text, size, shard, dtype)
     say = progress or (lambda state: None)
     held = f"another process fills cache {str(folder)!r}; let it finish, or name another folder"
-    with _writing(folder), alone(folder, held), ThreadPoolExecutor(READERS) as readers:
+    with _writing(folder), exclusive(folder, held), ThreadPoolExecutor(READERS) as readers:
         index = _begin(folder, settings, listing.skipped, say)
         for number in range(settings.shards):
             start, end = number * shard, min((number + 1) * shard, settings.listed)
@@ -229,7 +229,7 @@ class _Made:
             "embeddings": torch.cat([none[1].to(dtype), *self.embeddings]),
         }
         pictures = {"keys": self.keys, "captions": self.captions}
-        with replacing(path) as partial_path:
+        with atomic_write(path) as partial_path:
             save_file(tensors, partial_path, metadata={"pictures": json.dumps(pictures)})
             digest = sha256(partial_path)
         return Shard(path.name, digest, len(self.keys), tuple(self.skipped))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from proxies.data.entries import Skipped
-from search_space.atomic import replacing
+from search_space.atomic import atomic_write
 from search_space.errors import WalkbenchError
 
 FORMAT = 2  # bumped when files change meaning
@@ -157,7 +157,7 @@ def _shard(data: dict[str, Any]) -> Shard:
 def write_index(folder: Path, index: Index) -> None:
     """Replace the index in ``folder``; raises `OSError`, the one before stays then."""
     text = json.dumps(index.to_dict(), indent=1, ensure_ascii=False)
-    with replacing(folder / INDEX) as partial:
+    with atomic_write(folder / INDEX) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from proxies.threads import cpu_threads
 from proxies.zero_cost import zero_cost_scores
-from search_space.atomic import replacing
+from search_space.atomic import atomic_write
 from search_space.errors import WalkbenchError
 from studies.proxy_validation.plan import Design, Plan
 
@@ -68,7 +68,7 @@ def kept_baselines(
     for i, design in enumerate(plan.designs):
         if design.label not in found:
             found[design.label] = baselines(plan, design)
-            with replacing(path) as partial:
+            with atomic_write(path) as partial:
                 partial.write_text(json.dumps(found, indent=1), encoding="utf-8")
         if progress is not None:
             progress(i + 1, len(plan.designs), design.label)

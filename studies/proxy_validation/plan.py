@@ -31,7 +31,7 @@ from proxies.data.source import DataSource
 from proxies.hardware import Compute
 from proxies.loop import Recipe
 from proxies.twin import TwinError, twin
-from search_space.atomic import replacing
+from search_space.atomic import atomic_write
 from search_space.cost import cost
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.presets import FAMILIES, all_named, walk_specs
@@ -222,7 +222,7 @@ def keep_plan(plan: Plan, folder: Path) -> None:
     path = folder / "plan.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(plan.to_json(), encoding="utf-8")
         return
     check_same(load_plan(folder), plan, folder)

@@ -30,7 +30,7 @@ from typing import BinaryIO, Literal
 from proxies.score import Score
 from proxies.trainer import Progress, run_proxy
 from search_space.errors import WalkbenchError
-from search_space.lock import alone
+from search_space.lock import exclusive
 from search_space.provenance import provenance
 from studies.proxy_validation.plan import SHORT_SEEDS, Plan
 
@@ -90,7 +90,7 @@ def train(
         f"another process trains the study in {folder}; let it finish, or read what is done with "
         "--report"
     )
-    with alone(folder, held):
+    with exclusive(folder, held):
         (folder / CHECKPOINTS).mkdir(exist_ok=True)
         wanted, there = runs_of(plan), {result.run for result in results_of(plan, folder)}
         waiting = [run for run in wanted if run not in there]

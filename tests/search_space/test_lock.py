@@ -4,14 +4,14 @@ import sys
 import pytest
 
 from search_space.errors import WalkbenchError
-from search_space.lock import alone
+from search_space.lock import exclusive
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from search_space.lock import alone
+from search_space.lock import exclusive
 
-with alone(Path(sys.argv[1]), "held"):
+with exclusive(Path(sys.argv[1]), "held"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -23,15 +23,18 @@ def test_a_killed_process_holds_nothing(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(WalkbenchError, match="somebody else"), alone(folder, "somebody else"):
+        with (
+            pytest.raises(WalkbenchError, match="somebody else"),
+            exclusive(folder, "somebody else"),
+        ):
             pass
         other.kill()
-    with alone(folder, "somebody else"):
+    with exclusive(folder, "somebody else"):
         pass
 
 
 def test_an_exception_lets_go(tmp_path):
-    with pytest.raises(ZeroDivisionError), alone(tmp_path, "held"):
+    with pytest.raises(ZeroDivisionError), exclusive(tmp_path, "held"):
         raise ZeroDivisionError
-    with alone(tmp_path, "held"):
+    with exclusive(tmp_path, "held"):
         pass

@@ -15,7 +15,7 @@ from proxies.data.encoders import Encoder
 from proxies.data.entries import Skipped
 from proxies.data.listing import list_pictures
 from search_space.errors import WalkbenchError
-from search_space.lock import alone
+from search_space.lock import exclusive
 from tests.proxies.data.files import fill, pack
 
 SLOW = """
@@ -267,7 +267,7 @@ def test_a_folder_whose_index_is_none_is_named_and_left_alone(pictures, tmp_path
 def test_a_folder_that_another_process_fills_is_left_to_it(pictures, tmp_path):
     folder = tmp_path / "out"
     with (
-        alone(folder, "held by the test"),
+        exclusive(folder, "held by the test"),
         pytest.raises(WalkbenchError, match=r"another process fills cache .* name another folder"),
     ):
         make(folder, pictures)

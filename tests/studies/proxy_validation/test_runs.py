@@ -5,7 +5,7 @@ import pytest
 
 from proxies.hardware import Compute
 from search_space.errors import WalkbenchError
-from search_space.lock import alone
+from search_space.lock import exclusive
 from studies.proxy_validation import runs
 from studies.proxy_validation.report import report
 from studies.proxy_validation.runs import (
@@ -117,7 +117,7 @@ def test_an_interruption_ends_the_workers(tmp_path):
 
 def test_a_folder_that_another_process_trains_in_is_left_to_it(tmp_path):
     with (
-        alone(tmp_path, "held by the test"),
+        exclusive(tmp_path, "held by the test"),
         pytest.raises(WalkbenchError, match=r"another process trains .* --report"),
     ):
         train(small_plan(designs=4), tmp_path)
