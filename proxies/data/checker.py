@@ -14,6 +14,8 @@ True
 False
 """
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +27,12 @@ from proxies.data.prompts import Prompt, relation_holds
 from proxies.data.shapes import (
     PALETTE,
     SHAPES,
-    UNIT_AREA,
-    UNIT_CENTRE,
     Scene,
     Thing,
     check_readable,
     coverage,
     render,
+    unit,
 )
 
 MAX_RESIDUAL = 0.22  # share of a part's area by which the re-drawn shape may differ
@@ -70,10 +71,11 @@ class Verdict:
     count: bool | None
     color: bool | None
     position: bool | None
+    fill: bool | None = None
 
 
-def read(picture: NDArray[np.uint8]) -> Reading:
-    """Return what ``picture``, (size, size, 3), shows.
+def read(picture: NDArray[np.uint8], fills: Sequence[str] = ("solid",)) -> Reading:
+    """Return what ``picture``, (size, size, 3), shows; its things have one of ``fills``.
 
     Raises :class:`WalkbenchError` for a size under ``READABLE``.
     """
@@ -86,7 +88,7 @@ def read(picture: NDArray[np.uint8]) -> Reading:
     for number, window in enumerate(ndimage.find_objects(parts, count), start=1):
         mask = np.zeros(parts.shape, dtype=bool)
         mask[window] = parts[window] == number
-        thing = _thing(pixels, background, distance, mask)
+        thing = _thing(pixels, background, distance, mask, fills)
         if thing is None:
             unclear += 1
         else:
@@ -102,9 +104,11 @@ def _thing(
     background: NDArray[np.float64],
     distance: NDArray[np.float64],
     mask: NDArray[np.bool_],
+    fills: Sequence[str],
 ) -> Thing | None:
     """Return the thing that a part shows, or None."""
-    strong = mask & (distance >= np.quantile(distance[mask], 0.6))  # inner pixels, not edges
+    inner = 0.6 if fills == ("solid",) else 0.85  # rims and stripes are all edge
+    strong = mask & (distance >= np.quantile(distance[mask], inner))
     color = int(((np.median(pixels[strong], axis=0) - _RGB) ** 2).sum(axis=1).argmin())
     ray = _RGB[color] - background
     near = ndimage.binary_dilation(mask, structure=_EIGHT)  # edges below the threshold count too
@@ -115,19 +119,20 @@ def _thing(
     rows, columns = np.indices(alpha.shape) + 0.5
     x, y = float((alpha * columns).sum() / area), float((alpha * rows).sum() / area)
     best, least = None, MAX_RESIDUAL
-    for shape in SHAPES:
-        radius = float(np.sqrt(area / UNIT_AREA[shape]))
-        top = y - radius * UNIT_CENTRE[shape]
-        redrawn = coverage(shape, x, top, radius, alpha.shape[0])
+    for shape, fill in itertools.product(SHAPES, fills):
+        unit_area, unit_centre = unit(shape, fill)
+        radius = float(np.sqrt(area / unit_area))
+        top = y - radius * unit_centre
+        redrawn = coverage(shape, x, top, radius, alpha.shape[0], fill)
         residual = float(abs(alpha - redrawn).sum() / area)
         if residual <= least:
-            best, least = Thing(shape, _COLORS[color], x, top, radius), residual
+            best, least = Thing(shape, _COLORS[color], x, top, radius, fill), residual
     return best
 
 
-def check(picture: NDArray[np.uint8], prompt: Prompt) -> Verdict:
+def check(picture: NDArray[np.uint8], prompt: Prompt, fills: Sequence[str] = ("solid",)) -> Verdict:
     """Return how far ``picture``, (size, size, 3), fulfils ``prompt``."""
-    return judge(read(picture), prompt)
+    return judge(read(picture, fills), prompt)
 
 
 def judge(reading: Reading, prompt: Prompt) -> Verdict:
@@ -137,32 +142,40 @@ def judge(reading: Reading, prompt: Prompt) -> Verdict:
         len(_of(things, item)) >= item["count"] for item in prompt.exclude
     )
     wanted = sum(item["count"] for item in prompt.include)
-    bare = Prompt(prompt.tag, prompt.prompt, tuple(_without(i, "color") for i in prompt.include))
-    plain = tuple(_without(item, "position") for item in bare.include)
-    asks_position = any("position" in item for item in prompt.include)
-    colored = tuple(_without(item, "position") for item in prompt.include)
+    plain = _without(prompt, "color", "fill", "position").include
     return Verdict(
         strict=loose and reading.unclear == 0 and len(things) == wanted,
         loose=loose,
         shapes=all(_of(things, item) for item in plain),
         count=len(_of(things, plain[0])) == wanted if prompt.exclude else None,
-        color=(
-            _included(things, Prompt("", "", colored))
-            if any("color" in item for item in prompt.include)
-            else None
-        ),
-        position=_included(things, bare) if asks_position else None,
+        color=_fulfilled(things, prompt, "color", "fill", "position"),
+        position=_fulfilled(things, prompt, "position", "color", "fill"),
+        fill=_fulfilled(things, prompt, "fill", "color", "position"),
     )
 
 
-def _without(item: dict[str, Any], key: str) -> dict[str, Any]:
-    return {k: v for k, v in item.items() if k != key}
+def _fulfilled(
+    things: tuple[Thing, ...], prompt: Prompt, attribute: str, *others: str
+) -> bool | None:
+    """Whether ``prompt`` holds without ``others``; None where it has no ``attribute``."""
+    if not any(attribute in item for item in prompt.include):
+        return None
+    return _included(things, _without(prompt, *others))
+
+
+def _without(prompt: Prompt, *keys: str) -> Prompt:
+    include = tuple({k: v for k, v in i.items() if k not in keys} for i in prompt.include)
+    return Prompt(prompt.tag, prompt.prompt, include)
 
 
 def _of(things: tuple[Thing, ...], item: dict[str, Any]) -> list[Thing]:
-    """Return the things of the class and, where one is asked, the colour of ``item``."""
-    color = item.get("color")
-    return [t for t in things if t.shape == item["class"] and color in (None, t.color)]
+    """Return the things of the class and, where they are asked, the colour and fill of ``item``."""
+    color, fill = item.get("color"), item.get("fill")
+    return [
+        t
+        for t in things
+        if t.shape == item["class"] and color in (None, t.color) and fill in (None, t.fill)
+    ]
 
 
 def _included(things: tuple[Thing, ...], prompt: Prompt) -> bool:

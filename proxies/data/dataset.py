@@ -100,7 +100,7 @@ def shapes(split: str, count: int, size: int, seed: int = DATA_SEED) -> Captione
     captions = tuple(example.prompt.prompt for example in made)
     return Captioned(
         "shapes",
-        np.stack([_reduced(render(example.scene, drawn), drawn // size) for example in made]),
+        np.stack([reduced(render(example.scene, drawn), drawn // size) for example in made]),
         np.array([encode(caption) for caption in captions], dtype=np.int64),
         np.array([SHAPES.index(t.shape) * len(_COLORS) + _COLORS.index(t.color) for t in firsts]),
         captions,
@@ -108,17 +108,17 @@ def shapes(split: str, count: int, size: int, seed: int = DATA_SEED) -> Captione
     )
 
 
-def drawn_at(size: int) -> int:
-    """Return the side at which pictures of ``size`` are drawn: the least readable multiple of it.
+def drawn_at(size: int, readable: int = READABLE) -> int:
+    """Return at which side pictures of ``size`` are drawn: its least multiple that is ``readable``.
 
     Raises :class:`WalkbenchError` for a size under ``LEAST``.
     """
     if size < LEAST:
         raise WalkbenchError(f"pictures of {size} pixels show nothing; use {LEAST} or more")
-    return -(-READABLE // size) * size
+    return -(-readable // size) * size
 
 
-def _reduced(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+def reduced(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """Return a picture whose side is ``factor`` times shorter, each pixel the mean of a square."""
     if factor == 1:
         return image

@@ -20,15 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from proxies.data.parts import Parts
+from proxies.data.scenes import TASKS, content_name
 from proxies.data.training_data import TrainingData
 from search_space.errors import WalkbenchError, raise_unknown
 
 SHAPES, DIGITS = "shapes", "digits"
+NAMES = (SHAPES, DIGITS, *TASKS)
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """One of: ``data`` by name (shapes if nothing is said), ``images``, or cached ``latents``.
+    """One of: ``data`` by name (shapes unless given), ``images``, or cached ``latents``.
 
     ``images`` is a folder, a .tar or a pattern of tars; ``latents`` a folder that
     `walkbench data cache` filled, refused unless of the VAE ``vae`` where that is given.
@@ -46,8 +48,8 @@ class DataSource:
             raise WalkbenchError(f"{named[0]} and {named[1]} both name data; give one of them")
         if self.vae is not None and self.latents is None:
             raise WalkbenchError("vae says which VAE cached latents must be of; give latents too")
-        if self.data not in (None, SHAPES, DIGITS):
-            raise_unknown("data", self.data, (SHAPES, DIGITS))
+        if self.data is not None and self.data not in NAMES:
+            raise_unknown("data", self.data, NAMES)
 
     @property
     def is_shapes(self) -> bool:
@@ -74,6 +76,8 @@ class DataSource:
 
     def content(self, size: int) -> str | None:
         """Return the name of what the source holds, None for the shapes."""
+        if self.data in TASKS:
+            return content_name(str(self.data))
         parts = self.load(size)
         return None if parts is None else str(parts.train.name)
 
@@ -95,6 +99,10 @@ def _load(source: DataSource, size: int | None) -> Parts[Any]:
         from proxies.data.pictures import captioned_pictures
 
         return captioned_pictures(source.images, size)
+    if source.data in TASKS:
+        from proxies.data.scene_data import scene_parts
+
+        return scene_parts(str(source.data), size)
     from proxies.data.digits import digits
 
     return digits(size)
