@@ -35,16 +35,17 @@ from typing import Any
 
 import torch
 
-from search_space.block import TransformerStack
+from search_space.blocks import TransformerStack
 from search_space.cost import block_cost, cost
 from search_space.crosscheck import FORWARD_ORDER, count_operators, light_unet
+from search_space.modules.network import example_inputs
 from search_space.plan import plan
 from search_space.presets import named_spec
 from search_space.provenance import provenance
 from search_space.sample import draw
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 
 RESULT = Path(__file__).parent / "results" / "cost_speed.json"
 DESIGNS = ("sdxl", "snapgen-t2i")

@@ -31,9 +31,10 @@ from torch import Tensor, nn
 
 from latency_db.operators import operators
 from latency_db.published.rows import PublishedRow, published_rows
+from search_space.modules.network import example_inputs
 from search_space.presets import FAMILIES, named_spec, walk_specs
 from search_space.trace import trace
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 
 FEATURES = Path("latency_db/published/operator_features.csv")
 NETWORKS = Path("latency_db/published/networks.csv")

@@ -11,7 +11,7 @@ was on; whole networks stand among the blocks they are made of.
 >>> import tempfile
 >>> from latency_db.backends.torch import TorchBackend
 >>> from latency_db.table import Table
->>> from search_space.block import ConvIn
+>>> from search_space.blocks import ConvIn
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     path = Path(folder) / "t.csv"
 ...     done = measure([ConvIn(4, 8, 16)], TorchBackend(), path, Effort(passes=2, rounds=3))

@@ -14,7 +14,7 @@ Every copy has random weights of its own and nothing is constant but the weights
 optimiser can neither merge two copies nor compute one in advance. The time embedding and the text
 are shared by all copies, as they are in a network. Rotary tables are constants, as they are there.
 
->>> from search_space.block import Resample
+>>> from search_space.blocks import Resample
 >>> program = program_of(Resample("down", 32, 16, None), copies=2)
 >>> [tuple(t.shape) for t in program.module(*program.inputs)]
 [(1, 32, 8, 8), (1, 32, 8, 8)]
@@ -28,14 +28,15 @@ from torch import Tensor, nn
 
 from latency_db.table_row import network_key
 from search_space.attention import rope_table
-from search_space.block import Block, TransformerLayer
+from search_space.blocks import Block, TransformerLayer
+from search_space.cost import STANDING
 from search_space.modules import block_inputs, build
+from search_space.modules.network import example_inputs
 from search_space.spec import UNetSpec
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 
 Subject = Block | UNetSpec
 CHAIN_FORMAT = 1  # bumped when copies are put together differently: kept graphs are then stale
-SHARED = 2  # arguments before this one (x, skip) are a copy's own, those after it are shared
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Chain(nn.Module):
         super().__init__()
         self.block = block
         self.copies = nn.ModuleList(build(block) for _ in range(copies))
-        self._given = [t is not None for t in _arguments(block)]
+        self._own, self._shared = _arguments(block)
         self.serial = _composes(block)
         if isinstance(block, TransformerLayer) and block.rope:
             table = rope_table(block.size, block.size, block.head_dim)
@@ -90,9 +91,9 @@ class Chain(nn.Module):
 
     def example(self, batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Return random inputs: each copy's own where they stand in parallel, then the shared."""
-        arguments = _arguments(self.block, batch)
-        own = [t for t in arguments[:SHARED] if t is not None]
-        shared = [t for t in arguments[SHARED:] if t is not None]
+        inputs = block_inputs(self.block, batch)
+        own = [inputs[name] for name in self._own]
+        shared = [inputs[name] for name in self._shared]
         tensors = own * (1 if self.serial else len(self.copies)) + shared
         return tuple(
             torch.randn(t.shape, generator=generator) if t.is_floating_point() else t.clone()
@@ -101,26 +102,20 @@ class Chain(nn.Module):
 
     def forward(self, *tensors: Tensor) -> Any:
         """Return the last output of a series, or every output."""
-        own = sum(self._given[:SHARED])
-        shared = len(tensors) - sum(self._given[SHARED:])
+        own = len(self._own)
+        shared = dict(zip(self._shared, tensors[len(tensors) - len(self._shared) :], strict=True))
+        if isinstance(self.block, TransformerLayer) and self.block.rope:
+            shared["rope"] = self.get_buffer("rope")
         outputs = []
         x: Tensor | None = None
         for i, copy in enumerate(self.copies):
             at = 0 if self.serial else i * own
-            first, *rest = tensors[at : at + own]
-            x = first if x is None or not self.serial else x
-            x = copy(*self._call(x, rest, tensors[shared:]))
+            given = dict(zip(self._own, tensors[at : at + own], strict=True))
+            if x is not None and self.serial:
+                given[self._own[0]] = x
+            x = copy(**given, **shared)
             outputs.append(x)
         return x if self.serial else tuple(outputs)
-
-    def _call(self, x: Tensor, rest: list[Tensor], shared: tuple[Tensor, ...]) -> list[Any]:
-        """Put tensors back at the places of the block's arguments, None where it has none."""
-        flat = iter([x, *rest, *shared])
-        arguments: list[Any] = [next(flat) if given else None for given in self._given]
-        if isinstance(self.block, TransformerLayer):
-            x, _, context = arguments
-            return [x, context, self.rope if self.block.rope else None]
-        return arguments
 
 
 class _Network(nn.Module):
@@ -137,19 +132,17 @@ class _Network(nn.Module):
         return out
 
 
-def _arguments(block: Block, batch: int = 1) -> tuple[Tensor | None, ...]:
-    """The block's inputs without the rotary table, which is a constant."""
-    inputs = block_inputs(block, batch)
-    if isinstance(block, TransformerLayer):
-        x, context, _ = inputs
-        return (x, None, context)  # no skip: what follows it is shared, as in every other block
-    return inputs
+def _arguments(block: Block) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of what each copy has of its own, and of what all share; a rotary table is neither."""
+    names = [name for name in block.arguments if name != "rope"]
+    own = tuple(name for name in names if name not in STANDING)
+    return own, tuple(name for name in names if name in STANDING)
 
 
 def _composes(block: Block) -> bool:
     """Whether the output of a block has the shape of its first input."""
     with torch.device("meta"):
         inputs = block_inputs(block)
-        out = build(block)(*inputs)
-    first = inputs[0]
-    return first is not None and first.is_floating_point() and out.shape == first.shape
+        out = build(block)(**inputs)
+    first = inputs[block.arguments[0]]
+    return first.is_floating_point() and out.shape == first.shape

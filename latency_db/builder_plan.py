@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from search_space.block import Block
+from search_space.blocks import Block
 from search_space.plan import plan
 from search_space.spec import UNetSpec
 

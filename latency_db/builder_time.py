@@ -1,6 +1,6 @@
 """Rough duration of a measurement, before anything has been measured.
 
->>> from search_space.block import ConvIn
+>>> from search_space.blocks import ConvIn
 >>> seconds = seconds_by_block([ConvIn(4, 320, 128)], "onnxruntime")
 >>> 0 < seconds[ConvIn(4, 320, 128)] < 60
 True
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from latency_db.backends.backend import backend_class
 from latency_db.builder import Effort
-from search_space.block import Block
+from search_space.blocks import Block
 from search_space.cost import block_cost
 
 

@@ -28,7 +28,7 @@ from latency_db.latency import Latency
 from latency_db.operators import Operator, operators, unknown_names
 from latency_db.roofline import NAMES, Array, Setting, loads, milliseconds
 from latency_db.source import revision_of
-from search_space.block import Block
+from search_space.blocks import Block
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
 from search_space.plan import Segment, plan

@@ -29,7 +29,7 @@ from latency_db.table_drift import DriftFree, without_drift
 from latency_db.table_file import read_rows, table_path
 from latency_db.table_row import Conditions, Row
 from latency_db.table_samples import MAD_TO_DEVIATION, MEDIAN_OVER_MEAN, NORMAL_QUANTILE
-from search_space.block import Block, parse_key
+from search_space.blocks import Block, parse_key
 from search_space.errors import WalkbenchError
 from search_space.spec import UNetSpec
 

@@ -8,7 +8,7 @@ caller.
 Wrong units are the classic mistake. Times are compared with what similar blocks of the same table
 cost per unit of work; a row that is three orders of magnitude off is refused by name.
 
->>> from search_space.block import ConvIn
+>>> from search_space.blocks import ConvIn
 >>> times = {ConvIn(4, c, 32): 0.01 * c for c in (32, 64, 96, 128)}
 >>> times[ConvIn(4, 160, 32)] = 1600.0  # microseconds, taken for milliseconds
 >>> [block.out_channels for block, _ in implausible(times)]
@@ -25,7 +25,7 @@ from typing import Any
 
 from latency_db.table_file import TableWriter, read_rows
 from latency_db.table_row import COLUMNS, NOT_RECORDED, Conditions, Row, check_times
-from search_space.block import Block, parse_key
+from search_space.blocks import Block, parse_key
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
 

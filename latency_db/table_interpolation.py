@@ -4,7 +4,7 @@ Times of one kind of block roughly follow ``a + b·MACs + c·values moved + d·w
 fitted to relative errors). The three nearest measured blocks correct it locally. The interval holds
 80 % of the errors that appear when each measured block is left out in turn.
 
->>> from search_space.block import ConvIn
+>>> from search_space.blocks import ConvIn
 >>> measured = [ConvIn(4, 64, 32), ConvIn(4, 320, 32), ConvIn(4, 96, 128)]
 >>> near = nearest(ConvIn(4, 96, 32), measured, 2)
 >>> [block.out_channels for block in near]
@@ -21,7 +21,7 @@ import numpy as np
 
 from latency_db.latency import INTERVAL, Latency
 from latency_db.table import Entry
-from search_space.block import Block
+from search_space.blocks import Block
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
 

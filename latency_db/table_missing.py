@@ -15,7 +15,7 @@ from latency_db.estimate import estimate_block
 from latency_db.latency import Latency
 from latency_db.table import Table
 from latency_db.table_interpolation import interpolate, nearest
-from search_space.block import Block
+from search_space.blocks import Block
 from search_space.errors import WalkbenchError, raise_unknown
 
 Policy = Literal["error", "interpolate", "estimate"]

@@ -28,7 +28,7 @@ from typing import Any, Self
 import numpy as np
 
 from latency_db.table_samples import outliers, paired_slope, write_samples
-from search_space.block import Block, parse_key
+from search_space.blocks import Block, parse_key
 from search_space.errors import WalkbenchError
 from search_space.spec import UNetSpec
 

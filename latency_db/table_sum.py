@@ -1,7 +1,7 @@
 """A network's latency as the sum of its blocks: measured entries, and guesses for the others.
 
 A transformer stack is its projections and ``depth`` times one layer
-(:meth:`search_space.block.Block.parts`). Sums are kept per plan segment, since candidates of a
+(:meth:`search_space.blocks.Block.parts`). Sums are kept per plan segment, since candidates of a
 search share most segments.
 
 >>> from latency_db.table_missing import guess_of
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from latency_db.table import Table
 from latency_db.table_missing import Guess
-from search_space.block import Block
+from search_space.blocks import Block
 from search_space.plan import Segment, plan
 from search_space.spec import UNetSpec
 

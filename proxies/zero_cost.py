@@ -40,8 +40,9 @@ from proxies.twin import twin
 from search_space.cost import cost
 from search_space.initialise import stream
 from search_space.modules import ACTIVATIONS, FeedForward
+from search_space.modules.network import example_inputs
 from search_space.spec import UNetSpec
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 
 NORMS = (nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 JACOV_EPS = 1e-5

@@ -18,9 +18,10 @@ False
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, get_args
 
+from search_space.conv import CONV, SAMPLER
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.outline import Biases, Outline, PathOutline, StageOutline
-from search_space.spec import Activation, ConvBase, ConvKind, QKNorm, SamplerKind
+from search_space.spec import Activation, ConvBase, QKNorm
 
 T = TypeVar("T", Outline, StageOutline, PathOutline)
 Value = int | float | str | bool
@@ -54,7 +55,7 @@ class Field:
 # In the order in which a search decides them: what switches other axes on comes first.
 FIELDS: dict[str, Field] = {
     "conditioning": Field("network", str),
-    "sampler": Field("network", str, get_args(SamplerKind)),
+    "sampler": Field("network", str, SAMPLER.names),
     "qk_norm": Field("network", str, get_args(QKNorm)),
     "rope": Field("network", bool, (False, True)),
     "activation": Field("network", str, get_args(Activation)),
@@ -69,7 +70,7 @@ FIELDS: dict[str, Field] = {
     "self_attention": Field("path", bool, (False, True)),
     "cross_attention": Field("path", bool, (False, True)),
     "resblocks": Field("path", bool, (False, True)),
-    "conv": Field("stage", str, get_args(ConvKind)),
+    "conv": Field("stage", str, CONV.names),
     "expansion": Field("stage", float),
     "base": Field("stage", str, get_args(ConvBase)),
     "biases": Field("stage", str, get_args(Biases)),

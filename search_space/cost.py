@@ -1,4 +1,4 @@
-"""Exact costs of a spec: parameters, MACs, bytes of weights and activations.
+"""Exact costs of a network: parameters, MACs, bytes of weights and activations.
 
 Each distinct block is built and traced once on `meta`; its cost is cached, and so is the sum over
 each plan segment. Pricing one more candidate of a search is then a handful of look-ups.
@@ -18,12 +18,13 @@ from functools import lru_cache
 
 import torch
 
-from search_space.block import Block, TransformerLayer, TransformerProjection, TransformerStack
+from search_space.blocks import Block, TransformerLayer, TransformerProjection, TransformerStack
 from search_space.modules import block_inputs, build
-from search_space.plan import Segment, plan
-from search_space.spec import UNetSpec
+from search_space.network import Network
+from search_space.plan import SKIP, Segment
 from search_space.trace import Op, trace
 
+STANDING = ("time", "context")  # inputs of a block that live throughout the forward pass
 BYTES_PER_VALUE = 2  # float16, what Core ML and the ANE use for weights and activations
 
 
@@ -59,13 +60,16 @@ class _SegmentCost:
     moved_values: int
     peak_values: int  # relative to the skips alive when the segment begins
     kept_values: int  # skips it leaves minus skips it takes; negative on the way up
+    standing_values: int  # what it leaves for the whole of the forward pass: time, projected text
 
 
-def cost(spec: UNetSpec) -> Cost:
-    """Return the exact cost of ``spec`` at its latent size and token count."""
+def cost(network: Network) -> Cost:
+    """Return the exact cost of ``network`` at the sizes it is planned for."""
+    plan = network.plan()
     params = macs = moved = kept = peak = 0
+    standing = sum([given.values for _, given in plan.inputs])
     x_is_skip = False
-    for segment in plan(spec).segments:
+    for segment in plan.segments:
         part = _segment_cost(segment, x_is_skip)
         x_is_skip = segment.steps[-1].push
         params += part.params
@@ -73,7 +77,8 @@ def cost(spec: UNetSpec) -> Cost:
         moved += part.moved_values
         peak = max(peak, kept + part.peak_values)
         kept += part.kept_values
-    peak += _standing_values(spec)
+        standing += part.standing_values
+    peak += standing
     return Cost(
         params,
         macs,
@@ -81,16 +86,6 @@ def cost(spec: UNetSpec) -> Cost:
         moved * BYTES_PER_VALUE,
         peak * BYTES_PER_VALUE,
     )
-
-
-def _standing_values(spec: UNetSpec) -> int:
-    """Values alive during the whole forward pass: inputs, time embedding, projected text."""
-    context, conditions = spec.context, spec.conditions
-    text = context.tokens * context.given_width
-    if context.projection != "none":
-        text += context.tokens * context.width
-    added = conditions.pooled_width + conditions.size_ids + bool(conditions.classes)
-    return text + added + 1 + spec.time_width + spec.in_channels * spec.latent_size**2
 
 
 def _segment_cost(segment: Segment, x_is_skip: bool) -> _SegmentCost:
@@ -105,7 +100,7 @@ def _segment_cost(segment: Segment, x_is_skip: bool) -> _SegmentCost:
 
 
 def _sum_steps(segment: Segment, x_is_skip: bool) -> _SegmentCost:
-    params = macs = moved = peak = kept = 0
+    params = macs = moved = peak = kept = standing = 0
     for step in segment.steps:
         part = _step_cost(step.block)
         params += part.params
@@ -116,8 +111,10 @@ def _sum_steps(segment: Segment, x_is_skip: bool) -> _SegmentCost:
         peak = max(peak, kept + part.peak_values - x_is_skip * part.input_values)
         if step.push:
             kept += part.output_values
+        if step.leaves != "x" and not step.adds:
+            standing += part.output_values
         x_is_skip = step.push
-    return _SegmentCost(params, macs, moved, peak, kept)
+    return _SegmentCost(params, macs, moved, peak, kept, standing)
 
 
 @lru_cache(maxsize=1 << 17)
@@ -149,15 +146,15 @@ def block_cost(block: Block) -> BlockCost:
     """Return the cost of one block, traced on `meta` the first time it is asked for."""
     with torch.device("meta"):
         module, inputs = build(block), block_inputs(block)
-    traced = trace(module, *inputs)
-    sizes = [0 if t is None else t.numel() for t in (*inputs, None)]
+    traced = trace(module, **inputs)
+    values = {name: t.numel() for name, t in inputs.items()}
     return BlockCost(
         sum(p.numel() for p in module.parameters()),
         traced.macs,
         traced.moved_values,
-        traced.peak_values - sum(sizes[2:]),  # what follows x and skip lives throughout
-        sizes[0],
-        sizes[1],
+        traced.peak_values - sum(values.get(name, 0) for name in STANDING),
+        next(iter(values.values())),
+        values.get(SKIP, 0),
         traced.output_values,
         traced.ops,
     )

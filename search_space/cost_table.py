@@ -13,10 +13,9 @@ True
 from collections import Counter
 from dataclasses import dataclass
 
-from search_space.block import Block
+from search_space.blocks import Block
 from search_space.cost import BYTES_PER_VALUE, block_cost
-from search_space.plan import plan
-from search_space.spec import UNetSpec
+from search_space.network import Network
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,14 @@ class CostRow:
     activation_bytes: int
 
 
-def cost_rows(spec: UNetSpec) -> list[CostRow]:
+def cost_rows(network: Network) -> list[CostRow]:
     """Return one row per distinct block, in order of first use; the columns sum to the totals.
 
     ``block`` is the key that latency tables use. A transformer stack appears as its projections
     and its layer.
     """
     counts: Counter[Block] = Counter()
-    for block, count in plan(spec).blocks():
+    for block, count in network.plan().blocks():
         counts[block] += count
     rows = []
     for block, count in counts.items():

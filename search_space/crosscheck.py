@@ -29,9 +29,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from search_space.cost import block_cost, cost
 from search_space.errors import WalkbenchError
+from search_space.modules.network import example_inputs
 from search_space.plan import plan
 from search_space.spec import UNetSpec
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 
 ATTENTION = "scaled_dot_product_attention"
 FORWARD_ORDER = ("latents", "timesteps", "context", "pooled", "size_ids", "classes")

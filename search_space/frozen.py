@@ -38,6 +38,13 @@ def _state_without_cache(self: Any) -> dict[str, Any]:
     return {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
 
 
+def keep_float(self: Any, field: str) -> None:
+    """Turn an int in a float field into a float: 3 and 3.0 are equal and need one digest."""
+    value = getattr(self, field)
+    if type(value) is int:
+        object.__setattr__(self, field, float(value))
+
+
 @dataclass_transform(frozen_default=True)
 def frozen(cls: type[T]) -> type[T]:
     """Return ``cls`` as a frozen dataclass whose hash is computed once per instance."""

@@ -23,11 +23,9 @@ from search_space.spec import (
     Context,
     Conv,
     ConvBase,
-    ConvKind,
     Mid,
     Path,
     QKNorm,
-    SamplerKind,
     Site,
     Stage,
     UNetSpec,
@@ -62,7 +60,7 @@ class StageOutline:
     up: PathOutline
     kv_heads: KVHeads
     ff_ratio: float
-    conv: ConvKind
+    conv: str
     expansion: float
     base: ConvBase
     biases: Biases
@@ -82,7 +80,7 @@ class Outline:
     time_width: int | None
     context: Context
     conditions: Conditions
-    sampler: SamplerKind
+    sampler: str
     qk_norm: QKNorm
     rope: bool
     without_self_attention: WithoutSelfAttention

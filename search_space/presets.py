@@ -26,7 +26,6 @@ from search_space.spec import (
     ConvBase,
     Mid,
     Path,
-    SamplerKind,
     Site,
     Stage,
     UNetSpec,
@@ -43,7 +42,7 @@ class Family:
     name: Literal["M", "F"]
     base: ConvBase
     depthwise_bias: bool
-    sampler: SamplerKind
+    sampler: str
     early_replaces_resblock: bool
 
 

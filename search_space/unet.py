@@ -1,6 +1,4 @@
-"""`UNet(spec)`: the network, assembled and run from its plan.
-
-The forward pass walks the plan's steps; nothing here knows what a stage or a site is.
+"""`UNet(spec)`: the module of a UNet, which checks its arguments and walks its plan.
 
 >>> import torch
 >>> from search_space.presets import named_spec
@@ -13,30 +11,22 @@ torch.Size([1, 4, 128, 128])
 379.33
 """
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from search_space.errors import WalkbenchError
-from search_space.modules import build
-from search_space.plan import plan
+from search_space.modules.network import PlannedNetwork
 from search_space.spec import UNetSpec
 
 
-class UNet(nn.Module):
+class UNet(PlannedNetwork):
     """A conditional UNet; ``unet.spec`` says which.
 
     Submodules are named as the plan names its steps: ``unet.get_submodule("down1.stack0")``.
     """
 
     def __init__(self, spec: UNetSpec):
-        super().__init__()
+        super().__init__(spec)
         self.spec = spec
-        self._steps = list(plan(spec).steps())
-        for path, step in self._steps:
-            segment, name = path.split(".")
-            if segment not in self._modules:
-                self.add_module(segment, nn.Module())
-            self.get_submodule(segment).add_module(name, build(step.block))
 
     def forward(
         self,
@@ -54,23 +44,15 @@ class UNet(nn.Module):
         :class:`WalkbenchError` when a condition is missing or a shape does not fit.
         """
         self._check(latents, timesteps, context, pooled, size_ids, classes)
-        embeddings = dict(self.get_submodule("input").named_children())
-        time: Tensor = embeddings["time"](timesteps)  # (B, time_width)
-        if "classes" in embeddings:
-            time = time + embeddings["classes"](classes)
-        if "added" in embeddings:
-            time = time + embeddings["added"](pooled, size_ids)
-        if "context" in embeddings:
-            context = embeddings["context"](context)  # (B, T, width)
-        x, skips = latents, list[Tensor]()
-        for path, step in self._steps:
-            if path.startswith("input.") and path != "input.conv_in":
-                continue  # embeddings, done above
-            module = self.get_submodule(path)
-            x = module(x, skips.pop() if step.pop else None, time, context)
-            if step.push:
-                skips.append(x)
-        return x
+        given = {
+            "latents": latents,
+            "timesteps": timesteps,
+            "context": context,
+            "pooled": pooled,
+            "size_ids": size_ids,
+            "classes": classes,
+        }
+        return self.run({name: value for name, value in given.items() if value is not None})
 
     def _check(
         self,
@@ -122,31 +104,3 @@ class UNet(nn.Module):
             raise WalkbenchError(f"classes is {got}; this spec needs ({batch},)")
         if not conditions.classes and classes is not None:
             raise WalkbenchError("classes was given, but this spec has no such condition")
-
-
-def example_inputs(
-    spec: UNetSpec, batch: int = 1, generator: torch.Generator | None = None
-) -> dict[str, Tensor]:
-    """Return a full set of forward arguments for ``spec`` at its latent size and tokens.
-
-    Random with ``generator``, else zeros; on torch's default device and dtype.
-    """
-
-    def make(*shape: int) -> Tensor:
-        if generator is None:
-            return torch.zeros(*shape)
-        return torch.randn(*shape, generator=generator)
-
-    c, size = spec.conditions, spec.latent_size
-    inputs = {
-        "latents": make(batch, spec.in_channels, size, size),
-        "timesteps": torch.full((batch,), 500.0),
-        "context": make(batch, spec.context.tokens, spec.context.given_width),
-    }
-    if c.pooled_width:
-        inputs["pooled"] = make(batch, c.pooled_width)
-    if c.size_ids:
-        inputs["size_ids"] = torch.full((batch, c.size_ids), 1024.0)
-    if c.classes:
-        inputs["classes"] = torch.zeros(batch, dtype=torch.long)
-    return inputs

@@ -14,14 +14,14 @@ use a divisor such as 40
 
 from typing import TYPE_CHECKING
 
+from search_space.conv import CONV, SAMPLER
 from search_space.errors import SpecError
+from search_space.limits import check_not_huge, check_not_negative, check_positive
 
 if TYPE_CHECKING:
     from search_space.spec import Conv, Path, UNetSpec
 
 
-# No network comes near it, and no product of sizes below it overflows torch's 64-bit counts.
-LARGEST = 1 << 16
 _POSITIVE = ("time_width", "norm_groups", "norm_eps", "in_channels", "out_channels", "latent_size")
 
 
@@ -30,7 +30,8 @@ def validate(spec: "UNetSpec") -> None:
     if not spec.stages:
         raise SpecError("stages is empty; a UNet needs at least one stage")
     for name in _POSITIVE:
-        _positive(getattr(spec, name), name)
+        check_positive(getattr(spec, name), name)
+    SAMPLER.check(spec.sampler, "sampler")
     for i in range(len(spec.stages)):
         _check_stage(spec, i, f"stages[{i}]")
     _check_mid(spec)
@@ -41,26 +42,6 @@ def validate(spec: "UNetSpec") -> None:
             f"latent_size {spec.latent_size} is not a multiple of {factor}, which "
             f"{len(spec.stages)} stages need"
         )
-    from search_space.plan import plan  # the plan knows the widths that blocks meet
-
-    plan(spec)
-
-
-def _positive(value: float, where: str) -> None:
-    if not value > 0:  # not a number is not positive either
-        raise SpecError(f"{where} is {value}; a positive number is needed")
-    _not_huge(value, where)
-
-
-def _not_negative(value: int, where: str) -> None:
-    if value < 0:
-        raise SpecError(f"{where} is {value}; 0 or more is needed")
-    _not_huge(value, where)
-
-
-def _not_huge(value: float, where: str) -> None:
-    if value > LARGEST:
-        raise SpecError(f"{where} is {value}; at most {LARGEST} is allowed")
 
 
 def _divides(groups: int, channels: int, where: str) -> None:
@@ -73,17 +54,17 @@ def _divides(groups: int, channels: int, where: str) -> None:
 
 def _check_stage(spec: "UNetSpec", index: int, where: str) -> None:
     stage = spec.stages[index]
-    _positive(stage.channels, f"{where}.channels")
+    check_positive(stage.channels, f"{where}.channels")
     _divides(spec.norm_groups, stage.channels, f"{where}.channels")
     for name in ("heads", "head_dim", "kv_heads", "ff_ratio"):
-        _positive(getattr(stage, name), f"{where}.{name}")
+        check_positive(getattr(stage, name), f"{where}.{name}")
     if stage.heads % stage.kv_heads:
         raise SpecError(
             f"{where}.kv_heads {stage.kv_heads} does not divide heads {stage.heads}; "
             f"use 1 (multi-query), {stage.heads} (multi-head) or a divisor"
         )
     inner = stage.heads * stage.head_dim
-    _not_huge(inner, f"{where}.heads × head_dim")
+    check_not_huge(inner, f"{where}.heads × head_dim")
     if not inner * stage.ff_ratio >= 1:
         raise SpecError(
             f"{where}.ff_ratio {stage.ff_ratio} of width {inner} leaves no hidden width; "
@@ -107,7 +88,8 @@ def _check_stage(spec: "UNetSpec", index: int, where: str) -> None:
 
 
 def _check_conv(conv: "Conv", where: str) -> None:
-    _positive(conv.expansion, f"{where}.expansion")
+    CONV.check(conv.kind, f"{where}.kind")
+    check_positive(conv.expansion, f"{where}.expansion")
     if conv.kind == "dense" and (conv.depthwise_bias or conv.pointwise_bias):
         raise SpecError(
             f"{where} is dense and has no depthwise or pointwise bias; set both to false"
@@ -118,7 +100,7 @@ def _check_path(path: "Path", where: str) -> None:
     if not path.sites:
         raise SpecError(f"{where}.sites is empty; a path needs at least one site")
     for i, site in enumerate(path.sites):
-        _not_negative(site.depth, f"{where}.sites[{i}].depth")
+        check_not_negative(site.depth, f"{where}.sites[{i}].depth")
         if not site.resblock and site.depth == 0:
             raise SpecError(f"{where}.sites[{i}] has neither resblock nor transformer; give it one")
     _check_attention(path.has_transformer, path.self_attention, path.cross_attention, where)
@@ -136,8 +118,8 @@ def _check_mid(spec: "UNetSpec") -> None:
     mid = spec.mid
     if mid is None:
         return
-    _not_negative(mid.depth, "mid.depth")
-    _not_negative(mid.resblocks, "mid.resblocks")
+    check_not_negative(mid.depth, "mid.depth")
+    check_not_negative(mid.resblocks, "mid.resblocks")
     if mid.resblocks == 0 and mid.depth == 0:
         raise SpecError("mid has 0 resblocks and depth 0; use null for no mid, or give it one")
     _check_attention(mid.depth > 0, mid.self_attention, mid.cross_attention, "mid")
@@ -145,18 +127,18 @@ def _check_mid(spec: "UNetSpec") -> None:
 
 def _check_conditions(spec: "UNetSpec") -> None:
     context, conditions = spec.context, spec.conditions
-    _positive(context.width, "context.width")
-    _positive(context.tokens, "context.tokens")
+    check_positive(context.width, "context.width")
+    check_positive(context.tokens, "context.tokens")
     if context.projection == "none" and context.input_width:
         raise SpecError(
             f"context.input_width is {context.input_width} but projection is none; "
             "set it to 0 or name a projection"
         )
     if context.projection != "none":
-        _positive(context.input_width, "context.input_width")
+        check_positive(context.input_width, "context.input_width")
     for name in ("pooled_width", "size_ids", "classes"):
-        _not_negative(getattr(conditions, name), f"conditions.{name}")
-    _not_huge(conditions.size_width, "conditions.size_width")
+        check_not_negative(getattr(conditions, name), f"conditions.{name}")
+    check_not_huge(conditions.size_width, "conditions.size_width")
     if conditions.size_width <= 0 or conditions.size_width % 2:
         raise SpecError(
             f"conditions.size_width is {conditions.size_width}; an even positive number is needed"

@@ -36,7 +36,7 @@ from latency_db.backends.coreml_form import Layout, export_form
 from latency_db.backends.host import versions
 from latency_db.builder_chain import Chain, Program, Subject, key_of, program_of
 from search_space.atomic import atomic_write
-from search_space.block import TransformerLayer
+from search_space.blocks import TransformerLayer
 from search_space.cost import block_cost, cost
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.spec import UNetSpec

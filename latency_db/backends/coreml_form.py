@@ -107,7 +107,9 @@ class AneLayer(nn.Module):
         self.cross_attention = _AneAttention(cross) if cross is not None else None
         self.norm3, self.ff = _ChannelNorm(layer.norm3), _AneFeedForward(layer.ff)
 
-    def forward(self, x: Tensor, context: Tensor | None, rope: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor | None = None, rope: Tensor | None = None
+    ) -> Tensor:
         """(B, C, 1, S), context (B, D, 1, T), rope (2, S, hd/2) to (B, C, 1, S)."""
         if self.norm1 is not None:
             normed = self.norm1(x)
@@ -136,9 +138,7 @@ class AneProjection(nn.Module):
         out: Tensor = self.proj_out(tokens).reshape(x.shape) + x
         return out
 
-    def forward(
-        self, x: Tensor, skip: Tensor | None, time: Tensor | None, context: Tensor | None
-    ) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """The stack without layers."""
         return self.leave(self.enter(x), x)
 
@@ -154,9 +154,7 @@ class AneStack(nn.Module):
             AneLayer(layer) for layer in stack.layers if isinstance(layer, TransformerLayer)
         )
 
-    def forward(
-        self, x: Tensor, skip: Tensor | None, time: Tensor | None, context: Tensor | None
-    ) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, C, H, W), context (B, T, D) to (B, C, H, W)."""
         from search_space.attention import rope_table
 

@@ -8,7 +8,7 @@ Optimisation is ONNX Runtime's default, all of it. Its last level lays tensors o
 across the borders of blocks; on three networks set aside for choosing, sums held as well with it as
 without.
 
->>> from search_space.block import ConvIn
+>>> from search_space.blocks import ConvIn
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     runner = OnnxRuntimeBackend(cache=Path(folder)).prepare(ConvIn(4, 8, 16), copies=2)
@@ -33,9 +33,10 @@ from latency_db.table_row import Conditions
 from search_space.atomic import atomic_write
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError, raise_unknown
+from search_space.modules.network import example_inputs
 from search_space.spec import UNetSpec
 from search_space.trace import trace
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 
 LEVELS = {"none": "DISABLE_ALL", "basic": "BASIC", "extended": "EXTENDED", "all": "ALL"}
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

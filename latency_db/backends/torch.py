@@ -3,7 +3,7 @@
 Eager torch pays for every operator it starts, so small blocks cost more than in a compiled runtime;
 the table says so by its runtime. On CUDA each run is timed by events on the device.
 
->>> from search_space.block import ConvIn
+>>> from search_space.blocks import ConvIn
 >>> runner = TorchBackend().prepare(ConvIn(4, 8, 16), copies=2)
 >>> len(runner.sample(3))
 3

@@ -13,7 +13,7 @@ from latency_db.builder import Effort, measure
 from latency_db.builder_time import seconds_by_block
 from latency_db.table import Table
 from latency_db.table_source import TableSource
-from search_space.block import Block, Norm, Resample, ResBlock, TimeEmbed, TransformerLayer
+from search_space.blocks import Block, Norm, Resample, ResBlock, TimeEmbed, TransformerLayer
 from search_space.spec import Conv
 
 

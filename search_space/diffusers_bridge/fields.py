@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from search_space.errors import WalkbenchError
-from search_space.validate import LARGEST
+from search_space.limits import LARGEST
 
 T = TypeVar("T")
 

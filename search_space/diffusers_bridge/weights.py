@@ -19,7 +19,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from search_space.block import Block, ContextProj, TransformerStack
+from search_space.blocks import Block, ContextProj, TransformerStack
 from search_space.diffusers_bridge.to_config import config_from_spec
 from search_space.errors import WalkbenchError
 from search_space.modules import build

@@ -1,6 +1,6 @@
 """One small block of every kind, cheap to build and convert, for the tests of this room."""
 
-from search_space.block import (
+from search_space.blocks import (
     AddedEmbed,
     ClassEmbed,
     ContextProj,

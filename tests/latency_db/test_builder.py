@@ -74,7 +74,7 @@ def test_a_chain_of_one_is_the_block_and_a_chain_of_three_is_three_different_one
     assert chain.serial == (i in SERIAL)
     with torch.no_grad():
         out = program.module(*program.inputs)
-        single = build(block)(*block_inputs(block))
+        single = build(block)(**block_inputs(block))
     outputs = [out] if chain.serial else list(out)
     assert len(outputs) == (1 if chain.serial else 3)
     assert all(o.shape == single.shape for o in outputs)
@@ -88,7 +88,7 @@ def test_a_series_feeds_each_copy_with_the_one_before():
     first, second = program.module.copies
     x, time_embedding = program.inputs
     with torch.no_grad():
-        by_hand = second(first(x, None, time_embedding, None), None, time_embedding, None)
+        by_hand = second(first(x, time_embedding), time_embedding)
         assert torch.allclose(program.module(*program.inputs), by_hand)
 
 
@@ -158,7 +158,7 @@ import sys
 from pathlib import Path
 from latency_db.backends.torch import TorchBackend
 from latency_db.builder import Effort, measure
-from search_space.block import ConvIn
+from search_space.blocks import ConvIn
 blocks = [ConvIn(4, width, 8) for width in range(8, 40)]
 backend = TorchBackend(cold=False)
 outcome = measure(blocks, backend, Path(sys.argv[1]), Effort(passes=2, rounds=2), resume=True)

@@ -11,7 +11,7 @@ from latency_db.backends.backend import CannotRun
 from latency_db.backends.coreml_export import coremltools
 from latency_db.builder import Effort, measure
 from latency_db.table import Table
-from search_space.block import ConvIn, Fuse
+from search_space.blocks import ConvIn, Fuse
 from search_space.errors import WalkbenchError
 
 coremltools()

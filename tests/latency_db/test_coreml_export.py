@@ -18,7 +18,7 @@ from latency_db.backends.coreml_export import (
     write_manifest,
 )
 from latency_db.builder_width import with_first_width
-from search_space.block import Norm, Resample, ResBlock, TransformerLayer, TransformerStack
+from search_space.blocks import Norm, Resample, ResBlock, TransformerLayer, TransformerStack
 from search_space.errors import WalkbenchError
 from search_space.presets import named_spec
 from search_space.spec import Conv, Site

@@ -18,10 +18,11 @@ from latency_db.evidence import published_evidence
 from latency_db.fitted import shipped_fit
 from latency_db.roofline import Setting, loads
 from search_space.errors import WalkbenchError
+from search_space.modules.network import example_inputs
 from search_space.plan import plan
 from search_space.presets import all_named, named_spec
 from search_space.trace import Op
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 
 
 def test_every_named_design_has_an_estimate_with_an_interval_on_every_chip():

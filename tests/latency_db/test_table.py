@@ -14,7 +14,7 @@ from latency_db.table import Table
 from latency_db.table_file import TableWriter, read_rows, shipped_tables, unfinished_rows
 from latency_db.table_import import import_table
 from latency_db.table_row import COLUMNS, Conditions, Row, checksum, network_key
-from search_space.block import ConvIn
+from search_space.blocks import ConvIn
 from search_space.errors import WalkbenchError
 from search_space.presets import named_spec
 
@@ -181,7 +181,7 @@ import sys
 from pathlib import Path
 from latency_db.table_file import TableWriter
 from latency_db.table_row import Conditions, Row
-from search_space.block import ConvIn
+from search_space.blocks import ConvIn
 with TableWriter(Path(sys.argv[1])) as writer:
     print("ready", flush=True)
     for i in range(1, 10**9):

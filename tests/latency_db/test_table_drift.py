@@ -9,7 +9,7 @@ from latency_db.table_drift import WINDOW, left_over, pace_of, without_drift
 from latency_db.table_file import read_rows, table_path
 from latency_db.table_row import Conditions, Row, network_key
 from latency_db.validate import cases_of
-from search_space.block import ConvIn
+from search_space.blocks import ConvIn
 from search_space.presets import named_spec
 
 CPU = Conditions("cpu")

@@ -13,7 +13,7 @@ from latency_db.table_missing import MissingEntry
 from latency_db.table_row import Conditions, Row, network_key
 from latency_db.table_source import TableSource
 from latency_db.table_sum import Summation, missing_blocks
-from search_space.block import ConvIn, TransformerLayer, TransformerStack
+from search_space.blocks import ConvIn, TransformerLayer, TransformerStack
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
 from search_space.plan import plan

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from proxies.twin import TwinError, twin
+from search_space.modules.network import example_inputs
 from search_space.presets import FAMILIES, all_named, named_spec, walk_specs
 from search_space.spec import Mid, Path, Site, Stage, UNetSpec
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 
 # Fields that hold a size; all others are switches, and a twin keeps them.
 SIZES = {

@@ -4,7 +4,7 @@ Written from what the blocks are, not from how they are built or traced, so that
 when both are right. One multiply-accumulate is one; norms, activations and additions are none.
 """
 
-from search_space import block as b
+from search_space import blocks as b
 from search_space.plan import plan
 from search_space.spec import Conv, UNetSpec
 

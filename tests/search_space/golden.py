@@ -17,12 +17,13 @@ import torch
 
 from search_space.cost import cost
 from search_space.initialise import initialise
+from search_space.modules.network import example_inputs
 from search_space.plan import plan
 from search_space.presets import all_named, named_spec
 from search_space.sample import RandomValues
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 
 FOLDER = Path(__file__).parent / "golden"
 FIXTURE = FOLDER / "networks.json"

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search_space.block import KINDS, Block, Norm, Resample, ResBlock, TransformerStack, parse_key
+from search_space.blocks import (
+    BLOCK_KINDS,
+    Block,
+    Norm,
+    Resample,
+    ResBlock,
+    TransformerStack,
+    parse_key,
+)
 from search_space.errors import SpecError, WalkbenchError
 from search_space.plan import plan
 from search_space.presets import all_named
@@ -43,7 +51,7 @@ def test_no_digit_of_a_ratio_is_lost_in_a_key(expansion: float, eps: float) -> N
 
 
 def test_every_kind_occurs_under_its_own_name() -> None:
-    assert all(cls.kind == kind for kind, cls in KINDS.items())
+    assert all(cls.kind == kind for kind, cls in BLOCK_KINDS.items())
 
 
 def test_a_stack_is_priced_as_projections_and_layers() -> None:

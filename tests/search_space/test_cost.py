@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from torch.utils.flop_counter import FlopCounterMode
 
 from search_space.cost import BYTES_PER_VALUE, block_cost, cost
+from search_space.modules.network import example_inputs
 from search_space.plan import plan
 from search_space.presets import all_named, named_spec
 from search_space.spec import UNetSpec
 from search_space.trace import trace
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 from tests.search_space.closed_form import count, count_spec
 from tests.search_space.strategies import specs
 

@@ -12,9 +12,10 @@ from search_space.cost import cost
 from search_space.cost_table import cost_rows
 from search_space.crosscheck import _extend, crosscheck
 from search_space.errors import WalkbenchError
+from search_space.modules.network import example_inputs
 from search_space.presets import named_spec
 from search_space.spec import Conditions, UNetSpec
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 from tests.search_space.strategies import specs
 
 

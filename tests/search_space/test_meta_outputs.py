@@ -13,11 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from search_space import trace as tracing
 from search_space.meta_outputs import quick_output
 from search_space.modules import block_inputs, build
+from search_space.modules.network import example_inputs
 from search_space.plan import plan
 from search_space.presets import all_named
 from search_space.spec import UNetSpec
 from search_space.trace import trace
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 from tests.search_space.strategies import specs
 
 
@@ -51,7 +52,7 @@ def test_rules_say_what_torch_says_for_every_block_of_every_named_spec() -> None
     blocks = {step.block for spec in all_named().values() for _, step in plan(spec).steps()}
     with torch.device("meta"), torch.no_grad(), Compare() as both:
         for block in blocks:
-            build(block)(*block_inputs(block))
+            build(block)(**block_inputs(block))
     assert {"native_group_norm", "native_layer_norm", "addmm", "cat", "add"} <= both.answered
 
 

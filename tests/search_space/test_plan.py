@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from search_space import block as b
+from search_space import blocks as b
 from search_space.plan import plan
 from search_space.presets import all_named, named_spec
 from search_space.spec import Conv, Path, Site, Stage, UNetSpec

@@ -82,7 +82,7 @@ def test_no_operator_of_any_named_spec_is_unknown() -> None:
     blocks = {block for spec in all_named().values() for block, _ in plan(spec).blocks()}
     for block in blocks:
         with torch.device("meta"):
-            ops = trace(build(block), *block_inputs(block)).ops
+            ops = trace(build(block), **block_inputs(block)).ops
         assert not [op.name for op in ops if op.kind == "other"], block.key
 
 

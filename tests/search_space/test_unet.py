@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_space.errors import WalkbenchError
+from search_space.modules.network import example_inputs
 from search_space.plan import plan
 from search_space.presets import named_spec
 from search_space.spec import Conditions, Context, Mid, Path, Site, Stage, UNetSpec
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 from tests.search_space.strategies import specs
 
 ATTENDS = Path((Site(1),), self_attention=True, cross_attention=True)

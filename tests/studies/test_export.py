@@ -13,7 +13,8 @@ from search_space.diffusers_bridge.stock import stock_inputs
 from search_space.errors import WalkbenchError
 from search_space.exported import load_exported
 from search_space.initialise import initialise
-from search_space.unet import UNet, example_inputs
+from search_space.modules.network import example_inputs
+from search_space.unet import UNet
 from studies.export import OWN_CLASS, export
 from studies.export_design import Design
 

@@ -15,8 +15,9 @@ from search_space.diffusers_bridge import (
     state_dict_to_walkbench,
 )
 from search_space.diffusers_bridge.stock import stock_inputs, stock_unet
+from search_space.modules.network import example_inputs
 from search_space.spec import UNetSpec
-from search_space.unet import UNet, example_inputs
+from search_space.unet import UNet
 
 PUBLISHED = Path(__file__).parent / "published"
 Config = dict[str, Any]

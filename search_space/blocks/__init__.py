@@ -1,0 +1,57 @@
+"""Blocks: the currency between the space, its costs and the latency tables.
+
+A block is a frozen value that says all that decides its module, its costs and its latency: kind,
+widths, resolution, options. Its key reads like a line of a table and parses back. Two places of a
+network, or two networks, that need the same block share one entry everywhere.
+
+A file holds one family: fields, rules, and the inputs of the module. The modules themselves lie in
+the file of the same name in :mod:`search_space.modules`, which imports these and not the other way
+round: specs, plans and keys load without torch.
+
+>>> from search_space.conv import Conv
+>>> block = Resample(direction="down", channels=256, size=128, conv=Conv())
+>>> block.key
+'resample direction=down channels=256 size=128 conv.kind=dense conv.expansion=1 conv.base=out \
+conv.depthwise_bias=0 conv.pointwise_bias=0'
+>>> parse_key(block.key) == block
+True
+"""
+
+from search_space.blocks.block import BLOCK_KINDS, Block, Input, register_block
+from search_space.blocks.conv_in_out import ConvIn, ConvOut
+from search_space.blocks.embeddings import AddedEmbed, ClassEmbed, ContextProj, TimeEmbed
+from search_space.blocks.norm import Activation, Norm
+from search_space.blocks.parse_key import parse_key
+from search_space.blocks.resample import Resample
+from search_space.blocks.resblock import Fuse, ResBlock
+from search_space.blocks.transformer import (
+    QKNorm,
+    TransformerLayer,
+    TransformerProjection,
+    TransformerStack,
+    WithoutSelfAttention,
+)
+
+__all__ = [
+    "BLOCK_KINDS",
+    "Activation",
+    "AddedEmbed",
+    "Block",
+    "ClassEmbed",
+    "ContextProj",
+    "ConvIn",
+    "ConvOut",
+    "Fuse",
+    "Input",
+    "Norm",
+    "QKNorm",
+    "ResBlock",
+    "Resample",
+    "TimeEmbed",
+    "TransformerLayer",
+    "TransformerProjection",
+    "TransformerStack",
+    "WithoutSelfAttention",
+    "parse_key",
+    "register_block",
+]

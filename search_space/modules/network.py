@@ -1,0 +1,78 @@
+"""`PlannedNetwork`: the module that builds and runs any plan.
+
+Submodules are named as the plan names its steps, and called with what the steps say they read.
+Nothing here knows what a stage, a skip connection's origin or an embedding is.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from search_space.errors import WalkbenchError
+from search_space.modules import build, example
+from search_space.network import Network
+from search_space.plan import SKIP
+
+
+class PlannedNetwork(nn.Module):
+    """Any network, assembled and run from its plan; ``network`` says which.
+
+    Submodules: ``module.get_submodule("down1.stack0")``.
+    """
+
+    def __init__(self, network: Network):
+        super().__init__()
+        self.network = network
+        plan = network.plan()
+        self._inputs, self._steps = dict(plan.inputs), list(plan.steps())
+        for path, step in self._steps:
+            segment, name = path.split(".")
+            if segment not in self._modules:
+                self.add_module(segment, nn.Module())
+            self.get_submodule(segment).add_module(name, build(step.block))
+
+    def forward(self, *args: Any, **named: Any) -> Tensor:
+        """Return the output for the network's inputs, in the order of the plan or by name.
+
+        Each has the batch first. Raises :class:`WalkbenchError` for an input that is missing, not
+        known, or of another number of dimensions or channels.
+        """
+        inputs: dict[str, Tensor] = {**dict(zip(self._inputs, args, strict=False)), **named}
+        for name in inputs.keys() | self._inputs.keys():
+            if name not in inputs or name not in self._inputs:
+                got = "missing" if name in self._inputs else "not known"
+                raise WalkbenchError(
+                    f"input {name!r} is {got}; this network needs {', '.join(self._inputs)}"
+                )
+            value, shape = inputs[name], self._inputs[name].shape
+            if value.ndim != 1 + len(shape) or value.shape[1:2] != shape[:1]:
+                raise WalkbenchError(
+                    f"{name} has shape {tuple(value.shape)}; (B{''.join(f', {n}' for n in shape)}) "
+                    "is needed"
+                )
+        return self.run(inputs)
+
+    def run(self, values: dict[str, Tensor]) -> Tensor:
+        """Walk the plan over named ``values``, which it adds to, and return what it leaves."""
+        skips: list[Tensor] = []
+        for path, step in self._steps:
+            module, names = self.get_submodule(path), step.block.arguments
+            read = [skips.pop() if name == SKIP else values[name] for name in step.reads]
+            out: Tensor = module(**dict(zip(names, read, strict=True)))
+            if step.adds:
+                out = values[step.leaves] + out
+            values[step.leaves] = out
+            if step.push:
+                skips.append(out)
+        return values["x"]
+
+
+def example_inputs(
+    network: Network, batch: int = 1, generator: torch.Generator | None = None
+) -> dict[str, Tensor]:
+    """Return a full set of forward arguments of ``network`` at the sizes it is planned for.
+
+    Random with ``generator``, else zeros; on torch's default device and dtype.
+    """
+    return {name: example(given, batch, generator) for name, given in network.plan().inputs}
