@@ -32,7 +32,9 @@ from numpy.typing import NDArray
 
 from proxies.data.dataset import shapes
 from proxies.flow_matching import logit_normal
-from proxies.loop import Budget, Recipe, Trainer
+from proxies.recipe import Budget
+from proxies.trainer import Trainer
+from proxies.training_run import TrainingSettings
 from proxies.validation import ValidationSet, validation_losses
 from search_space.initialise import stream
 from search_space.presets import named_spec
@@ -65,9 +67,11 @@ def trained_losses(
     name: str, drawn: list[Any], given: argparse.Namespace
 ) -> list[tuple[Table, float]]:
     """Train the twin of ``name``; return losses by (round, picture) and score at each mark."""
-    trainer, out = Trainer(named_spec(name), given.width, given.latent, recipe=Recipe()), []
+    budget = Budget(steps=max(given.steps))
+    settings = TrainingSettings(budget, width=given.width, latent=given.latent)
+    trainer, out = Trainer(settings.run(named_spec(name))), []
     for steps in given.steps:
-        trainer.train(Budget(steps=steps))
+        trainer.advance(Budget(steps=steps))
         score = trainer.score()
         assert score.ok, score.failed
         with trainer.averaged() as learner:

@@ -38,10 +38,13 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from proxies.compute import Compute
 from proxies.data.dataset import Captioned, shapes
 from proxies.flow_matching import TIME_SCALE, Moments, stratified_times
-from proxies.loop import Budget, Recipe, Trainer
 from proxies.model import make_learner
+from proxies.recipe import Budget, Recipe
+from proxies.trainer import Trainer
+from proxies.training_run import TrainingSettings
 from proxies.twin import twin
 from proxies.validation import ValidationSet, validation_losses
 from search_space.diffusers_bridge import config_from_spec, state_dict_to_diffusers
@@ -198,22 +201,21 @@ def time_to_loss(ours: Trainer, spec: UNetSpec, given: argparse.Namespace) -> di
 def compare(name: str, given: argparse.Namespace) -> dict[str, Any]:
     """Train the twin of ``name`` both ways in turn; return ratios, step times and losses."""
     recipe, spec = Recipe(batch=given.batch), named_spec(name)
-    ours = Trainer(
-        spec,
-        given.width,
-        given.latent,
+    settings = TrainingSettings(
+        Budget(steps=WARM_UP + given.rounds * given.steps),
+        width=given.width,
+        latent=given.latent,
         recipe=recipe,
-        device=given.device,
-        precision=given.precision,
-        compiled=given.compile,
+        compute=Compute(given.device, given.precision, given.compile),
     )
+    ours = Trainer(settings.run(spec))
     plain = PlainLoop(spec, given, like_ours=True)
     step = 0
 
     def train_ours(steps: int) -> None:
         nonlocal step
         step += steps
-        ours.train(Budget(steps=step))
+        ours.advance(Budget(steps=step))
 
     train_ours(WARM_UP)
     plain.train(WARM_UP)

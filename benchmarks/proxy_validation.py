@@ -38,8 +38,10 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from proxies.loop import Budget, Recipe, Trainer
+from proxies.recipe import Budget, Recipe
 from proxies.threads import cpu_threads
+from proxies.trainer import Trainer
+from proxies.training_run import TrainingSettings
 from search_space.provenance import provenance
 from studies.cli.phases import Phases
 from studies.figures.proxy_validation import write_validation
@@ -111,13 +113,21 @@ def timing(plan: Plan) -> dict[str, Any]:
         for design in chosen:
             sides = (plan.short_side, plan.short_recipe), (plan.latent, plan.recipe)
             short, long = (
-                Trainer(design.spec, plan.width, side, recipe=recipe) for side, recipe in sides
+                Trainer(
+                    TrainingSettings(
+                        Budget(steps=(ROUNDS + 1) * STEPS),
+                        width=plan.width,
+                        latent=side,
+                        recipe=recipe,
+                    ).run(design.spec)
+                )
+                for side, recipe in sides
             )
             for number in range(ROUNDS + 1):
                 spent = []
                 for trainer in (short, long):
                     before = time.process_time()
-                    trainer.train(Budget(steps=trainer.step + STEPS))
+                    trainer.advance(Budget(steps=trainer.step + STEPS))
                     spent.append(time.process_time() - before)
                 if number:  # the first round warms up
                     ratios.append(spent[0] / spent[1])

@@ -6,20 +6,21 @@ It is a safetensors file (no code inside, unlike a pickle). It replaces its pred
 is complete: a kill or a full disk in the middle of writing leaves the one before.
 
 >>> import tempfile
->>> from proxies.loop import Budget, Recipe, Trainer
+>>> from proxies.recipe import Budget, Recipe
+>>> from proxies.training_run import TrainingSettings
 >>> from search_space.presets import named_spec
 >>> recipe = Recipe(batch=2, train_images=16, validation_images=8)
->>> trainer = Trainer(named_spec("F/mqa"), width=8, recipe=recipe)
->>> trainer.train(Budget(steps=1))
+>>> run = TrainingSettings(Budget(steps=1), width=8, recipe=recipe).run(named_spec("F/mqa"))
+>>> trainer = Trainer(run)
+>>> trainer.advance(Budget(steps=1))
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     save(trainer, Path(folder) / "run.safetensors")
-...     again = Trainer(named_spec("F/mqa"), width=8, recipe=recipe)
+...     again = Trainer(run)
 ...     restore(again, Path(folder) / "run.safetensors")
 >>> again.step
 1
 """
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from proxies.loop import Trainer
+from proxies.setting import as_dict
+from proxies.trainer import Trainer
 from search_space.atomic import atomic_write
 from search_space.errors import WalkbenchError
 
 FORMAT = 1  # bumped when the file changes meaning
 BEFORE = {"precision": "float32", "compiled": False}  # what files without these fields were
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 def save(trainer: Trainer, path: Path) -> None:
@@ -67,36 +68,37 @@ def restore(trainer: Trainer, path: Path) -> None:
         raise WalkbenchError(
             f"checkpoint {str(path)!r} cannot be read: {error}; remove it to start anew"
         ) from None
-    there = BEFORE | facts["identity"]
-    for name, value in _identity(trainer).items():
-        if there.get(name) != value:
+    there, here = BEFORE | facts["identity"], _identity(trainer)
+    for name in here | there:
+        if there.get(name) != here.get(name):
             raise WalkbenchError(
                 f"checkpoint {str(path)!r} is of another run: {name} is {there.get(name)!r} there "
-                f"and {value!r} here; remove it or name another file"
+                f"and {here.get(name)!r} here; remove it or name another file"
             )
     _put(trainer, tensors, facts)
 
 
 def _identity(trainer: Trainer) -> dict[str, Any]:
     """What must agree for a run to go on: JSON types only."""
-    data = {
+    settings = trainer.settings
+    return {
         "format": FORMAT,
-        "spec": trainer.spec.digest(),
-        "width": trainer.width,
-        "latent": trainer.latent,
-        "seed": trainer.seed,
-        "data": trainer.data.name if trainer.data else "",
-        "pictures": len(trainer.data) if trainer.data else 0,
-        "precision": trainer.precision,
-        "compiled": trainer.compiled,
-        **dataclasses.asdict(trainer.recipe),
+        "spec": trainer.run.network.digest(),
+        "width": settings.width,
+        "latent": settings.latent,
+        "seed": settings.seed,
+        "data": trainer.data.name,
+        "pictures": len(trainer.data),
+        "precision": trainer.hardware.precision,
+        "compiled": settings.compute.compiled,
+        **as_dict(settings.recipe),
     }
-    return json.loads(json.dumps(data))  # type: ignore[no-any-return]
 
 
 def _facts(trainer: Trainer) -> dict[str, Any]:
     return {
         "identity": _identity(trainer),
+        "run": trainer.run.to_dict(),
         "step": trainer.step,
         "seconds": trainer.seconds,
         "loss": trainer.loss,
@@ -108,13 +110,10 @@ def _facts(trainer: Trainer) -> dict[str, Any]:
 
 
 def _tensors(trainer: Trainer) -> dict[str, Tensor]:
-    out = {"generator": trainer.generator.get_state()}
+    out = {"generator": trainer.generator.get_state(), **trainer.optimizer.state()}
     for i, weights in enumerate(trainer.flat.weights):
         out[f"weights.{i}"] = weights.detach()
         out[f"average.{i}"] = trainer.ema.averages[i]
-        for name in MOMENTS:
-            if weights in trainer.optimizer.state:  # empty before the first step
-                out[f"{name}.{i}"] = trainer.optimizer.state[weights][name]
     return out
 
 
@@ -122,12 +121,9 @@ def _put(trainer: Trainer, tensors: dict[str, Tensor], facts: dict[str, Any]) ->
     trainer.generator.set_state(tensors["generator"])
     flat = trainer.flat
     flat.copy_in([tensors[f"weights.{i}"] for i in range(len(flat.weights))])
-    for i, weights in enumerate(flat.weights):
-        trainer.ema.averages[i].copy_(tensors[f"average.{i}"])
-        if f"step.{i}" in tensors:
-            trainer.optimizer.state[weights] = {
-                name: tensors[f"{name}.{i}"].to(weights.device) for name in MOMENTS
-            }
+    for i, average in enumerate(trainer.ema.averages):
+        average.copy_(tensors[f"average.{i}"])
+    trainer.optimizer.load(tensors)
     trainer.ema.steps = facts["averaged_steps"]
     trainer.step, trainer.seconds = facts["step"], facts["seconds"]
     trainer.gradient.micro_batch = facts.get("micro_batch", trainer.recipe.batch)

@@ -2,11 +2,6 @@
 
 No layer of a twin looks across samples, so the gradient of a batch is the mean of those of its
 parts: a run that accumulates sees the same pictures and takes the same steps up to rounding.
-
->>> noise = torch.zeros(4, 3, 24, 24)
->>> draw = Draw(noise, noise, torch.zeros(4), torch.zeros(4, 12), torch.zeros(4))
->>> len(draw), len(draw.part(3, 2))
-(4, 1)
 """
 
 from collections.abc import Callable
@@ -15,45 +10,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from proxies.draw import Draw
 from proxies.flat import FlatParameters
-from proxies.flow_matching import interpolate, sample_losses, velocity
 from proxies.hardware import Hardware
 from proxies.memory import allocator_says, free_memory, is_out_of_memory, largest_that_fits
 from search_space.errors import WalkbenchError
 
 
-@dataclass(frozen=True, eq=False)
-class Draw:
-    """What one step trains on, on the CPU: pictures, noise, times, captions, labels."""
-
-    x0: Tensor  # (B, C, S, S)
-    noise: Tensor  # (B, C, S, S)
-    t: Tensor  # (B,)
-    text: Tensor  # (B, T), or (B, T, W) where it comes as embeddings
-    labels: Tensor  # (B,)
-
-    def __len__(self) -> int:
-        return len(self.t)
-
-    def part(self, start: int, size: int) -> "Draw":
-        """Return ``size`` samples (fewer at the end) from ``start`` on."""
-        window = slice(start, start + size)
-        return self.moved(lambda tensor: tensor[window])
-
-    def moved(self, put: Callable[[Tensor], Tensor]) -> "Draw":
-        """Return what ``put`` makes of every tensor."""
-        return Draw(*map(put, (self.x0, self.noise, self.t, self.text, self.labels)))
-
-
 @dataclass
 class Gradient:
-    """Puts the gradient of a draw's mean loss into ``flat``; ``forward`` predicts velocities.
+    """Puts the gradient of a draw's mean loss into ``flat``; ``loss`` gives that of a part.
 
     ``micro_batch`` samples pass through the network at once. When they turn out too many for the
     memory and ``accumulate`` is set, it shrinks and the step is done again.
     """
 
-    forward: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+    loss: Callable[[Draw], Tensor]
     flat: FlatParameters
     hardware: Hardware
     micro_batch: int
@@ -96,12 +68,8 @@ class Gradient:
         self.flat.zero_gradients()
         total = torch.zeros((), device=self.hardware.device)
         for start in range(0, len(draw), size):
-            part = draw.part(start, size).moved(self.hardware.put)
-            x_t = interpolate(part.x0, part.noise, part.t)
-            with self.hardware.autocast():
-                predicted = self.forward(x_t, part.t, part.text, part.labels)
-            loss = sample_losses(predicted, velocity(part.x0, part.noise)).mean()
-            loss = loss * (len(part) / len(draw))
+            part = draw.part(start, size).map(self.hardware.put)
+            loss = self.loss(part) * (len(part) / len(draw))
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total

@@ -28,28 +28,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from proxies.compute import PRECISIONS
 from search_space.errors import WalkbenchError
 
-PRECISIONS = ("auto", "float32", "tf32", "bfloat16")
 AMPERE = (8, 0)  # compute capability of the first NVIDIA GPUs with bfloat16 and TF32
-
-
-@dataclass(frozen=True)
-class Compute:
-    """What is asked of a machine, before any is looked at; the words of :class:`Hardware` and two.
-
-    ``compiled`` trains through `torch.compile`; ``accumulate`` goes on in parts of a batch where it
-    does not fit into memory.
-    """
-
-    device: str = "cpu"
-    precision: str = "auto"
-    compiled: bool = False
-    accumulate: bool = False
-
-    def check(self) -> None:
-        """Raise :class:`WalkbenchError` for what this machine has not."""
-        Hardware.of(self.device, self.precision)
 
 
 @dataclass(frozen=True)

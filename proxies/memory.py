@@ -36,8 +36,8 @@ def allocator_says(error: BaseException) -> str:
 
 
 @contextmanager
-def naming_its_end(device: str) -> Iterator[None]:
-    """Turn what runs out of memory within, batch size aside, into a :class:`WalkbenchError`."""
+def explain_out_of_memory(device: str) -> Iterator[None]:
+    """Turn an error of too little memory, whatever the batch, into a :class:`WalkbenchError`."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

@@ -8,49 +8,71 @@ True
 
 from dataclasses import dataclass
 
+from proxies.objectives import (
+    FlowMatching,
+    Objective,
+    objective_from_dict,
+    objective_to_dict,
+)
+from proxies.optimizers import OPTIMIZERS
+from proxies.setting import check, setting
 from search_space.errors import WalkbenchError
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a proxy trains. Losses compare only between runs of one recipe."""
+    """How a proxy trains. Losses compare only between runs of one recipe.
 
-    batch: int = 8
-    learning_rate: float = 3e-3
-    warm_up: int = 10  # steps
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 0.0
-    clip: float = 1.0  # joint norm of the gradients
-    by_width: bool = True  # learning rates follow the twin's width (proxies.learning_rate)
-    ema_sigma: float = 0.10  # share of the run that the averaged weights reach back
-    train_images: int = 4096
-    validation_images: int = 256
+    A field that is added needs ``absent``, the value that older recipes had in effect
+    (:func:`proxies.setting.setting`): their files keep loading and their digests stay.
+    """
+
+    batch: int = setting(8, help="Pictures per step.", least=1)
+    learning_rate: float = setting(3e-3, help="Learning rate after the warm-up.", above=0)
+    warm_up: int = setting(10, help="Steps until the learning rate is reached.", least=0)
+    betas: tuple[float, float] = setting(
+        (0.9, 0.99),
+        parts={
+            "beta1": "Decay of Adam's average of gradients.",
+            "beta2": "Decay of Adam's average of squared gradients.",
+        },
+        least=0,
+        below=1,
+    )
+    weight_decay: float = setting(0.0, help="Decay of all weights, times the rate.", least=0)
+    clip: float = setting(1.0, help="Limit of the joint norm of the gradients.", above=0)
+    by_width: bool = setting(True, help="Scale learning rates with the twin's width.")
+    ema_sigma: float = setting(
+        0.10, help="Share of the run that the averaged weights reach back.", above=0, below=1
+    )
+    train_images: int = setting(4096, help="Training pictures made from the seed.", least=1)
+    validation_images: int = setting(256, help="Validation pictures.", least=1)
+    objective: Objective = setting(
+        FlowMatching(),
+        help="Training method.",
+        absent=FlowMatching(),
+        write=objective_to_dict,
+        read=objective_from_dict,
+    )
+    optimizer: str = setting("adamw", help="Optimizer.", choices=OPTIMIZERS.names, absent="adamw")
 
     def __post_init__(self) -> None:
-        for name in ("batch", "learning_rate", "clip", "train_images", "validation_images"):
-            value = getattr(self, name)
-            if not value > 0:
-                raise WalkbenchError(f"{name} is {value}; a positive number is needed")
-        if self.warm_up < 0:
-            raise WalkbenchError(f"warm_up is {self.warm_up}; 0 or more steps are allowed")
-        for name, value in zip(("beta1", "beta2"), self.betas, strict=True):
-            if not 0 <= value < 1:
-                raise WalkbenchError(f"{name} is {value}; 0 or more and less than 1 is allowed")
+        check(self)
 
 
 @dataclass(frozen=True)
 class Budget:
     """When a run ends: after ``steps`` or after ``seconds`` of training, whichever comes first."""
 
-    steps: int | None = None
-    seconds: float | None = None
+    steps: int | None = setting(
+        None, help="Training steps: the same result on every machine.", least=1
+    )
+    seconds: float | None = setting(None, help="Seconds of training.", above=0)
 
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
             raise WalkbenchError("a proxy run needs a budget: give steps or seconds")
-        for name, value in (("steps", self.steps), ("seconds", self.seconds)):
-            if value is not None and not value > 0:
-                raise WalkbenchError(f"{name} is {value}; a positive number is needed")
+        check(self)
 
     def share(self, steps: int, seconds: float) -> float:
         """Return which share of the budget is spent, 0 to 1."""

@@ -20,8 +20,8 @@ from torch import Tensor
 from proxies.data.dataset import drawn_at, examples, shapes, to_bytes
 from proxies.data.prompts import Example
 from proxies.flow_matching import integrate
-from proxies.loop import Trainer
 from proxies.memory import largest_that_fits
+from proxies.trainer import Trainer
 from proxies.validation import NOISE_SEED, undisturbed
 from search_space.errors import WalkbenchError
 
@@ -54,8 +54,8 @@ def draw_samples(
     latents, which are no pictures.
     """
     text, labels, wanted = _prompts(trainer, count, split)
-    count, size = len(labels), trainer.latent
-    generator = torch.Generator().manual_seed(NOISE_SEED)
+    count, size = len(labels), trainer.settings.latent
+    device, generator = trainer.hardware.device, torch.Generator().manual_seed(NOISE_SEED)
     noise = torch.randn((count, 3, size, size), generator=generator)
     drawn: list[NDArray[np.uint8]] = []
 
@@ -63,7 +63,7 @@ def draw_samples(
         drawn.clear()
         for start in range(0, count, batch):
             window = slice(start, start + batch)
-            words, classes = (x[window].to(trainer.device) for x in (text, labels))
+            words, classes = (x[window].to(device) for x in (text, labels))
 
             def predict(
                 x_t: Tensor, t: Tensor, words: Tensor = words, classes: Tensor = classes
@@ -71,7 +71,7 @@ def draw_samples(
                 out: Tensor = learner(x_t, t, words, classes)
                 return out
 
-            drawn.append(to_bytes(integrate(predict, noise[window].to(trainer.device), steps)))
+            drawn.append(to_bytes(integrate(predict, noise[window].to(device), steps)))
             if progress is not None:
                 progress(min(start + batch, count))
 
@@ -79,7 +79,7 @@ def draw_samples(
         fits = largest_that_fits(attempt, BATCH)
     if not fits:
         raise WalkbenchError(
-            f"{trainer.device} has too little memory to draw one picture of {size} pixels; use a "
+            f"{device} has too little memory to draw one picture of {size} pixels; use a "
             "smaller width or latent"
         )
     return Samples(np.concatenate(drawn), wanted, split)
@@ -90,10 +90,9 @@ def _prompts(
 ) -> tuple[Tensor, Tensor, tuple[Example, ...]]:
     """Return text and labels of ``count`` prompts, (N, T) and (N,), with examples of shapes."""
     data = trainer.data
-    assert data is not None
     if data.name == "shapes":
-        made = shapes(split, count, trainer.latent)
-        asked = examples(split, count, drawn_at(trainer.latent))
+        made = shapes(split, count, trainer.settings.latent)
+        asked = examples(split, count, drawn_at(trainer.settings.latent))
         return torch.from_numpy(made.tokens), torch.from_numpy(made.labels), asked
     if data.text_width or data.channels != 3:
         raise WalkbenchError(

@@ -33,7 +33,9 @@ class Fidelity:
     ``seconds`` is measured training time, without the making of data and the validation; ``width``
     and ``latent`` are the twin's (:func:`proxies.twin.twin`); ``data`` names the data set.
     ``precision`` and ``compiled`` say how it was trained (:mod:`proxies.hardware`); a
-    ``micro_batch`` smaller than the batch was accumulated, 0 is not known (scores of version 0.1).
+    ``micro_batch`` smaller than the batch was accumulated. ``settings`` is the digest of the run's
+    :class:`proxies.training_run.TrainingSettings`. Scores of version 0.1 may lack the last two,
+    which are 0 and empty then.
     """
 
     steps: int
@@ -47,6 +49,7 @@ class Fidelity:
     precision: str = "float32"
     compiled: bool = False
     micro_batch: int = 0
+    settings: str = ""
 
 
 @dataclass(frozen=True)

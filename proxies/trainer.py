@@ -1,142 +1,240 @@
-"""`run_proxy(spec)`: train the twin of a spec for a budget and score it.
+"""`Trainer`: trains the twin of one run's network, and scores it.
 
-The loop itself is :mod:`proxies.loop`; this module watches it: validations on the way, progress,
-checkpoints.
+All candidates with one seed see the same pictures in the same order with the same noise and times,
+and start from weights that are equal wherever their parameters are. The learning rate is constant
+after a short warm-up, so every moment is a legitimate end and rungs of different lengths compare.
+A run that diverges ends at once in a failed score.
 
+Two runs with one seed and a budget in steps agree to the last bit on a CPU with one thread. A
+budget in seconds also compares speeds: who trains faster gets more steps.
+
+The loss is the recipe's objective (:mod:`proxies.objectives`), the steps are its optimizer's
+(:mod:`proxies.optimizers`). Checkpoints, validations on the way and progress are callbacks
+(:mod:`proxies.callbacks`).
+
+>>> from proxies.recipe import Budget, Recipe
+>>> from proxies.training_run import TrainingSettings
 >>> from search_space.presets import named_spec
 >>> recipe = Recipe(batch=2, train_images=16, validation_images=8)
->>> score = run_proxy(named_spec("F/mqa"), steps=2, width=8, recipe=recipe)
+>>> run = TrainingSettings(Budget(steps=2), width=8, recipe=recipe).run(named_spec("F/mqa"))
+>>> score = train_run(run)
 >>> score.ok, score.n, score.fidelity.steps
 (True, 8, 2)
 """
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from proxies.checkpoint import restore, save
-from proxies.data.source import DataSource
-from proxies.loop import Budget, Recipe, Trainer
-from proxies.score import Score
+import torch
+from torch import nn
+
+from proxies.callbacks import Callback, Validation
+from proxies.data.dataset import shapes
+from proxies.data.training_data import TrainingData
+from proxies.ema import PowerEMA
+from proxies.gradient import Gradient
+from proxies.hardware import Hardware, compiled
+from proxies.learning_rate import BASE_WIDTH, width_multipliers
+from proxies.memory import explain_out_of_memory
+from proxies.model import Learner, make_learner
+from proxies.objectives.protocol import Setup
+from proxies.optimizers import OPTIMIZERS
+from proxies.recipe import Budget
+from proxies.score import Fidelity, Score
 from proxies.threads import cpu_threads
+from proxies.training_run import TrainingRun
+from proxies.twin import twin
+from proxies.validation import bucket_means, validation_set
+from search_space.errors import WalkbenchError
+from search_space.initialise import stream
 from search_space.spec import UNetSpec
 
-__all__ = ["Budget", "Progress", "Recipe", "Trainer", "finish", "run_proxy"]
+DIVERGED = 10.0  # training loss over the validation loss before training
+WORTHLESS = 1.05  # validation loss over that before training
 
-CHECKPOINT_SECONDS = 15.0  # between two checkpoints
+Data = tuple[TrainingData, TrainingData | None]
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a run is: steps, training seconds, share of the budget, and the latest losses.
+class Trainer:
+    """A run in training. ``callbacks`` are told of every step, in their order.
 
-    ``score`` is set right after a validation on the way (see ``validate_at``) and at the end.
+    ``data`` are training and validation data in place of those that the settings name; validation
+    data are None for the shapes alone. Raises :class:`WalkbenchError` where the twin cannot be
+    built, the data do not fit it, or this machine lacks the device or precision.
     """
 
-    step: int
-    seconds: float
-    share: float
-    loss: float
-    score: Score | None = None
-
-    @property
-    def seconds_left(self) -> float:
-        """Expected training seconds until the budget is spent."""
-        return self.seconds * (1 - self.share) / self.share if self.share else math.inf
-
-
-def run_proxy(
-    spec: UNetSpec,
-    *,
-    steps: int | None = None,
-    seconds: float | None = None,
-    seed: int = 0,
-    width: int = 16,
-    latent: int = 24,
-    recipe: Recipe | None = None,
-    data: DataSource | None = None,
-    device: str = "cpu",
-    precision: str = "auto",
-    compiled: bool = False,
-    accumulate: bool = False,
-    validate_at: Sequence[float] = (),
-    progress: Callable[[Progress], None] | None = None,
-    checkpoint: Path | None = None,
-    threads: int = 1,
-    at_end: Callable[[Trainer], None] | None = None,
-) -> Score:
-    """Train the twin of ``spec`` and return its score; a diverged run gives a failed score.
-
-    ``data`` are the shapes where nothing else is said; other data are read once per process.
-    ``validate_at`` has shares of the budget, 0 to 1, at which the score is taken on the way and
-    handed to ``progress``; what ``progress`` raises ends the run. With ``checkpoint`` the run goes
-    on where that file left it, and saves itself there. ``threads`` of the CPU are used; only with
-    one are the bits of two runs the same. ``at_end`` is lent the trained twin, to draw with it for
-    example. Raises :class:`WalkbenchError` when neither steps nor
-    seconds are given, the twin cannot be built, or the checkpoint is of another run.
-    """
-    budget = Budget(steps, seconds)
-    with cpu_threads(threads):
-        train, validation = (data or DataSource()).both(latent)
-        trainer = Trainer(
-            spec,
-            width,
-            latent,
-            seed,
-            recipe or Recipe(),
-            train,
-            validation,
-            device=device,
-            precision=precision,
-            compiled=compiled,
-            accumulate=accumulate,
+    def __init__(
+        self, run: TrainingRun, callbacks: Sequence[Callback] = (), *, data: Data | None = None
+    ) -> None:
+        self.run, self.settings, self.recipe = run, run.settings, run.settings.recipe
+        self.callbacks = [Validation(run.validate_at), *callbacks]
+        compute = self.settings.compute
+        self.hardware = Hardware.of(compute.device, compute.precision)
+        twin(run.network, self.settings.width, self.settings.latent)  # fail before data are made
+        self.data, validation = self._checked(data or self._load())
+        self.validation = validation_set(
+            self.settings.latent, self.recipe.validation_images, validation
         )
-        score = finish(trainer, budget, validate_at, progress, checkpoint)
-        if at_end is not None:
-            at_end(trainer)
+        self.learner = make_learner(
+            self._twin(self.settings.width),
+            self.data.vocabulary,
+            self.data.moments,
+            self.settings.seed,
+            text_width=self.data.text_width,
+        ).to(self.hardware.device)
+        setup = Setup(run, self.data, self.validation, self.learner, self.hardware)
+        self.loss_function = self.recipe.objective.prepare(setup)
+        self.params = sum(parameter.numel() for parameter in self.learner.unet.parameters())
+        optimizer = OPTIMIZERS.get(self.recipe.optimizer)
+        self.optimizer = optimizer(self.recipe, self.learner, self._multipliers())
+        self.flat = self.optimizer.flat
+        self.ema = PowerEMA(list(self.flat.weights), self.recipe.ema_sigma)
+        self.generator = stream(self.settings.seed, "batches")
+        forward = compiled(self.learner) if compute.compiled else self.learner
+        self.gradient = Gradient(
+            lambda part: self.loss_function.training(forward, part),
+            self.flat,
+            self.hardware,
+            self.recipe.batch,
+            accumulate=compute.accumulate,
+        )
+        self.step, self.seconds = 0, 0.0
+        self.loss, self.loss_sum, self.failed = math.nan, 0.0, ""
+        self.curve: list[tuple[int, float, float]] = []
+
+    def _load(self) -> Data:
+        """Return the data that the settings name; shapes are as many as the recipe says."""
+        size = self.settings.latent
+        parts = self.settings.data.load(size)
+        if parts is None:
+            return shapes("train", self.recipe.train_images, size), None
+        return parts.train, parts.validation
+
+    def _checked(self, data: Data) -> Data:
+        train, validation = data
+        if train.size != self.settings.latent:
+            raise WalkbenchError(
+                f"data {train.name!r} are {train.size} wide and the twin {self.settings.latent}; "
+                f"use a latent of {train.size}, or load the data at another size"
+            )
+        if (train.name != "shapes") != (validation is not None):
+            raise WalkbenchError(f"data {train.name!r} need validation data of their own")
+        return data
+
+    def _twin(self, width: int) -> UNetSpec:
+        """Return the twin that reads this data's pictures or latents, and captions as long."""
+        channels, tokens = self.data.channels, self.data.text_tokens
+        latent = self.settings.latent
+        return twin(self.run.network, width, latent, channels=channels, tokens=tokens)
+
+    def _multipliers(self) -> dict[str, float]:
+        """Return the learning-rate multiplier of every parameter by name."""
+        if not self.recipe.by_width or self.settings.width == BASE_WIDTH:
+            return dict.fromkeys((name for name, _ in self.learner.named_parameters()), 1.0)
+        base, data = self._twin(BASE_WIDTH), self.data
+        with torch.device("meta"):
+            shapes_of_base = Learner(base, data.vocabulary, data.moments, data.text_width)
+        return width_multipliers(self.learner, shapes_of_base)
+
+    def train(self) -> Score:
+        """Train to the end of the run's budget and return the score, with all callbacks.
+
+        What a callback raises ends the run. Raises :class:`WalkbenchError` when memory runs out.
+        """
+        for callback in self.callbacks:
+            callback.started(self)
+        self.advance(self.run.settings.budget)
+        for callback in self.callbacks:
+            callback.trained(self)
+        score = self.score()
+        for callback in self.callbacks:
+            callback.scored(self, score)
         return score
 
+    def advance(self, budget: Budget) -> None:
+        """Train until ``budget`` is spent or the run diverges (then ``failed`` says how).
 
-def finish(
-    trainer: Trainer,
-    budget: Budget,
-    validate_at: Sequence[float] = (),
-    progress: Callable[[Progress], None] | None = None,
-    checkpoint: Path | None = None,
-) -> Score:
-    """Train ``trainer`` to the end of ``budget`` and return its score; see :func:`run_proxy`."""
-    if checkpoint is not None and checkpoint.exists():
-        restore(trainer, checkpoint)
-    spent, saved = budget.share(trainer.step, trainer.seconds), time.monotonic()
-    waiting = sorted(share for share in validate_at if spent < share < 1)
+        Raises :class:`WalkbenchError` when memory runs out, naming the batch that fits; with
+        ``accumulate`` only if not even one sample does.
+        """
+        self.learner.train()
+        spent = budget.share(self.step, self.seconds)
+        with self.hardware.training():
+            while spent < 1 and not self.failed:
+                start = time.perf_counter()
+                with explain_out_of_memory(self.settings.compute.device):
+                    self._step()
+                self.seconds += time.perf_counter() - start
+                before, spent = spent, budget.share(self.step, self.seconds)
+                for callback in self.callbacks:
+                    callback.stepped(self, before, spent)
 
-    def report(score: Score | None = None) -> None:
-        if progress is not None:
-            share = budget.share(trainer.step, trainer.seconds)
-            progress(Progress(trainer.step, trainer.seconds, share, trainer.loss, score))
+    def _step(self) -> None:
+        recipe = self.recipe
+        loss = self.gradient(self.loss_function.draw(self.generator))
+        self.flat.clip_gradients(recipe.clip)
+        self.optimizer.step(min(1.0, (self.step + 1) / max(1, recipe.warm_up)))
+        self.ema.update(list(self.flat.weights))
+        self.step += 1
+        self.loss = loss.item()
+        self.loss_sum += self.loss
+        if not self.loss < DIVERGED * self.loss_function.start:  # also nan
+            self.failed = f"training loss is {self.loss:.4g} at step {self.step}"
 
-    def keep() -> None:
-        nonlocal saved
-        if checkpoint is not None and not trainer.failed:
-            save(trainer, checkpoint)
-            saved = time.monotonic()
+    @contextmanager
+    def averaged(self) -> Iterator[nn.Module]:
+        """Lend the learner with the averaged weights in place of the latest ones."""
+        kept = [weights.detach().clone() for weights in self.flat.weights]
+        self.flat.copy_in(self.ema.averages)
+        try:
+            yield self.learner
+        finally:
+            self.flat.copy_in(kept)
 
-    def each_step() -> None:
-        share = budget.share(trainer.step, trainer.seconds)
-        reached = [wanted for wanted in waiting if wanted <= share]
-        score = None
-        if reached and not trainer.failed and share < 1:
-            del waiting[: len(reached)]
-            score = trainer.score()
-            trainer.curve.append((trainer.step, trainer.seconds, score.value))
-        if time.monotonic() - saved >= CHECKPOINT_SECONDS:
-            keep()  # after the validation: a run that goes on from here would not repeat it
-        report(score)
+    def score(self, stopped: str | None = None) -> Score:
+        """Return the validation loss of the averaged weights; training can go on afterwards."""
+        fidelity, start = self._fidelity(), self.loss_function.start
+        more = {
+            "train_loss_sum": self.loss_sum,
+            "params": self.params,
+            "start": start,
+            "curve": tuple(self.curve),
+            "stopped": stopped,
+        }
+        if self.failed:
+            return Score.failure(self.failed, fidelity, **more)
+        with self.averaged() as learner, self.hardware.validating():
+            losses = self.loss_function.validation(learner)
+        score = Score.of_losses(losses, fidelity, buckets=bucket_means(losses), **more)
+        if score.ok and score.value > WORTHLESS * start:
+            reason = f"validation loss is {score.value:.4g}, worse than {start:.4g} before training"
+            return Score.failure(reason, fidelity, **more)
+        return score
 
-    trainer.train(budget, each_step)
-    keep()
-    score = trainer.score()
-    report(score)
-    return score
+    def _fidelity(self) -> Fidelity:
+        settings = self.settings
+        return Fidelity(
+            steps=self.step,
+            seconds=round(self.seconds, 3),
+            width=settings.width,
+            latent=settings.latent,
+            batch=self.recipe.batch,
+            seed=settings.seed,
+            data=self.data.name,
+            device=settings.compute.device,
+            precision=self.hardware.precision,
+            compiled=settings.compute.compiled,
+            micro_batch=self.gradient.micro_batch,
+            settings=settings.digest(),
+        )
+
+
+def train_run(run: TrainingRun, callbacks: Sequence[Callback] = ()) -> Score:
+    """Train ``run`` on the CPU threads that it asks for, and return its score.
+
+    A diverged run gives a failed score. Raises :class:`WalkbenchError` as :class:`Trainer` does.
+    """
+    with cpu_threads(run.settings.compute.threads):
+        return Trainer(run, callbacks).train()

@@ -14,16 +14,17 @@ search_space.errors.WalkbenchError: config: [study] trials is 0; an integer of 1
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from latency_db.devices import chip_of
+from proxies.compute import PRECISIONS, Compute
 from proxies.data.dataset import shapes
 from proxies.data.source import DataSource
-from proxies.hardware import PRECISIONS, Compute
-from proxies.trainer import Recipe
+from proxies.recipe import Budget, Recipe
+from proxies.training_run import TrainingSettings
 from proxies.twin import twin
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.load import load_spec
@@ -35,29 +36,6 @@ from studies.pareto import BUDGETS, OBJECTIVES
 
 SAMPLERS = ("tpe", "nsga2", "random", "gp")
 _TABLES = ("study", "space", "objectives", "budgets", "device", "proxy", "enqueue")
-
-
-@dataclass(frozen=True)
-class ProxySettings:
-    """How a candidate is scored: the budget and the twin; equal settings compare, others do not."""
-
-    steps: int | None = None
-    seconds: float | None = None
-    width: int = 16
-    latent: int = 24
-    seed: int = 0
-    recipe: Recipe = field(default_factory=Recipe)
-    data: DataSource = field(default_factory=DataSource)
-    compute: Compute = field(default_factory=Compute)
-
-    def about(self) -> dict[str, Any]:
-        """Return what makes scores compare, as JSON: of the data their content, not their place."""
-        found = asdict(self)
-        del found["data"]
-        if self.compute == Compute():
-            del found["compute"]  # as before one could ask for another
-        content = self.data.content(self.latent)
-        return found if content is None else {**found, "data": content}
 
 
 @dataclass(frozen=True)
@@ -85,7 +63,7 @@ class StudyConfig:
     objectives: tuple[str, ...]
     budgets: Mapping[str, float]
     device: str | None
-    proxy: ProxySettings | None
+    proxy: TrainingSettings | None
     enqueue: tuple[Design, ...]
     left_out: tuple[str, ...] = ()
     samples: int = 0
@@ -97,7 +75,7 @@ class StudyConfig:
             "objectives": list(self.objectives),
             "budgets": dict(self.budgets),
             "device": self.device,
-            "proxy": self.proxy.about() if self.proxy else None,
+            "proxy": self.proxy.identity() if self.proxy else None,
         }
 
 
@@ -209,16 +187,20 @@ def _space(table: ConfigTable, folder: Path | None) -> SearchSpace:
     return space.fix(fix)
 
 
-def _proxy(table: ConfigTable, space: SearchSpace, folder: Path | None) -> ProxySettings:
+def _proxy(table: ConfigTable, space: SearchSpace, folder: Path | None) -> TrainingSettings:
     beta2 = table.positive("beta2", Recipe.betas[1])
     if beta2 >= 1:
         raise table.bad("beta2", "a number below 1")
-    settings = ProxySettings(
-        steps=table.whole("steps", None, least=1),
-        seconds=table.positive("seconds", None),
-        width=table.whole("width", ProxySettings.width, least=1),
-        latent=table.whole("latent", ProxySettings.latent, least=1),
-        seed=table.whole("seed", ProxySettings.seed, least=0),
+    steps, seconds = table.whole("steps", None, least=1), table.positive("seconds", None)
+    if (steps is None) == (seconds is None):
+        raise WalkbenchError(
+            f"{table.where}: [proxy] needs either steps (same result everywhere) or seconds"
+        )
+    settings = TrainingSettings(
+        Budget(steps, seconds),
+        width=table.whole("width", TrainingSettings.width, least=1),
+        latent=table.whole("latent", TrainingSettings.latent, least=1),
+        seed=table.whole("seed", TrainingSettings.seed, least=0),
         recipe=Recipe(
             batch=table.whole("batch", Recipe.batch, least=1),
             learning_rate=table.positive("learning_rate", Recipe.learning_rate),
@@ -234,10 +216,6 @@ def _proxy(table: ConfigTable, space: SearchSpace, folder: Path | None) -> Proxy
         ),
     )
     table.done()
-    if (settings.steps is None) == (settings.seconds is None):
-        raise WalkbenchError(
-            f"{table.where}: [proxy] needs either steps (same result everywhere) or seconds"
-        )
     try:
         twin(space.base, settings.width, settings.latent)
         if settings.data.is_shapes:

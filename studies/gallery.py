@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from proxies.loop import Trainer
 from proxies.samples import draw_samples, save_grid
+from proxies.trainer import Trainer
 from search_space.errors import WalkbenchError
 
 ATTRIBUTE = "samples"  # of a trial: artifact, folder, count; or failed, with the reason

@@ -25,7 +25,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import optuna
@@ -34,12 +34,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from latency_db.source import LatencySource
 from latency_db.sources import source_of
-from proxies.score import Score
-from proxies.trainer import Progress, run_proxy
+from proxies.callbacks import AtEnd, Callback, Progress, Report
+from proxies.trainer import train_run
+from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
-from search_space.spec import UNetSpec
 from studies import workers
-from studies.config import ProxySettings, StudyConfig
+from studies.config import StudyConfig
 from studies.gallery import Gallery, gallery_folder
 from studies.interrupt import Interrupt
 from studies.objective import CandidateFailed, Objective, Proxy
@@ -121,7 +121,7 @@ def run_study(
 
 
 def make_proxy(
-    settings: ProxySettings, watch: Watch, interrupt: Interrupt, gallery: Gallery | None = None
+    settings: TrainingSettings, watch: Watch, interrupt: Interrupt, gallery: Gallery | None = None
 ) -> Proxy:
     """Return the proxy that a config asks for: short training of the design's twin.
 
@@ -135,22 +135,10 @@ def make_proxy(
         interrupt.check()
         watch.training(progress)
 
-    def proxy(spec: UNetSpec) -> Score:
-        return run_proxy(
-            spec,
-            steps=settings.steps,
-            seconds=settings.seconds,
-            seed=settings.seed,
-            width=settings.width,
-            latent=settings.latent,
-            recipe=settings.recipe,
-            data=settings.data,
-            progress=each_step,
-            at_end=gallery.draw if gallery else None,
-            **asdict(settings.compute),
-        )
-
-    return proxy
+    callbacks: list[Callback] = [Report(each_step)]
+    if gallery is not None:
+        callbacks.append(AtEnd(gallery.draw))
+    return lambda spec: train_run(settings.run(spec), callbacks)
 
 
 def is_done(trial: FrozenTrial) -> bool:

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from latency_db.devices import latency_source
+from latency_db.sources import source_of
 from latency_db.table import Table
 from proxies import checkpoint
+from proxies.recipe import Budget, Recipe
 from proxies.score import Score
-from proxies.trainer import Budget, Recipe, Trainer
+from proxies.setting import from_dict
+from proxies.trainer import Trainer
+from proxies.training_run import TrainingSettings
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.exported import load_exported
@@ -72,7 +75,7 @@ def trained(copied):
 @pytest.mark.parametrize("name", all_named())
 def test_digest_cost_and_estimate_of_a_named_spec_are_those_of_version_0_1(name):
     spec = all_named()[name]
-    latency = dataclasses.asdict(latency_source(DEVICE).predict(spec))
+    latency = dataclasses.asdict(source_of(DEVICE).predict(spec))
     now = {"digest": spec.digest(), **dataclasses.asdict(cost(spec)), DEVICE: latency}
     assert agree(now, FIGURES["specs"][name])
 
@@ -170,12 +173,15 @@ def test_a_run_goes_on_from_a_checkpoint_and_ends_as_it_did(tmp_path, older):
     if older:  # as before runs had a choice of precision
         path = tmp_path / "old.safetensors"
         _without_identity(FOLDER / "checkpoint.safetensors", path, ("precision", "compiled"))
-    recipe = Recipe(**{**told["recipe"], "betas": tuple(told["recipe"]["betas"])})
-    settings = {name: told[name] for name in ("width", "latent", "seed")}
-    trainer = Trainer(load_spec(str(FOLDER / "specs/small.json")), recipe=recipe, **settings)
+    settings = TrainingSettings(
+        Budget(steps=told["steps"]),
+        **{name: told[name] for name in ("width", "latent", "seed")},
+        recipe=from_dict(Recipe, told["recipe"]),
+    )
+    trainer = Trainer(settings.run(load_spec(str(FOLDER / "specs/small.json"))))
     checkpoint.restore(trainer, path)
     assert trainer.step == told["steps_at_kill"]
-    trainer.train(Budget(steps=told["steps"]))
+    trainer.advance(settings.budget)
     now, then = trainer.score(), Score.from_dict(told["score"])
     assert now.losses == pytest.approx(then.losses, rel=1e-4)
     assert now.train_loss_sum == pytest.approx(then.train_loss_sum, rel=1e-4)

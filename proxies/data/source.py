@@ -1,10 +1,10 @@
-"""Where a proxy's data come from: said alike by a command, a config and a validation's plan.
+"""`DataSource`: which data a proxy trains on, as a command, a config or a plan names them.
 
-A source is a few words and costs nothing; :meth:`DataSource.load` reads it, once per process. Where
-it lies may change between machines. What it holds must not: losses compare only within one content,
-which has a name.
+A source is cheap to make; :meth:`DataSource.load` reads the data, once per process. Their place may
+differ between machines. Their content may not: losses compare only within one content, which has a
+name.
 
->>> DataSource().load(24) is None  # shapes: the loop makes them, as many as the recipe says
+>>> DataSource().load(24) is None  # shapes: the trainer makes as many as the recipe says
 True
 >>> DataSource(data="digits").load(24).train.name == DataSource(data="digits").content(24)
 True
@@ -17,12 +17,14 @@ search_space.errors.WalkbenchError: data and images both name data; give one of 
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from proxies.data.parts import Parts
 from proxies.data.scenes import TASKS, content_name
-from proxies.data.training_data import TrainingData
+from proxies.setting import setting
 from search_space.errors import WalkbenchError, raise_unknown
+
+if TYPE_CHECKING:
+    from proxies.data.parts import Parts
 
 SHAPES, DIGITS = "shapes", "digits"
 NAMES = (SHAPES, DIGITS, *TASKS)
@@ -37,10 +39,14 @@ class DataSource:
     Raises :class:`WalkbenchError` for two sources at once and an unknown name.
     """
 
-    data: str | None = None
-    images: str | None = None
-    latents: str | None = None
-    vae: str | None = None
+    data: str | None = setting(
+        None, help="Data by name: shapes, digits (handwritten, real), or a task of scenes."
+    )
+    images: str | None = setting(
+        None, help="Your captioned pictures: a folder, a .tar, or 'shards-{000..011}.tar'."
+    )
+    latents: str | None = setting(None, help="A cache that `walkbench data cache` made.")
+    vae: str | None = setting(None, help="Refuse cached latents of any other VAE.")
 
     def __post_init__(self) -> None:
         named = [name for name in ("data", "images", "latents") if getattr(self, name) is not None]
@@ -61,18 +67,13 @@ class DataSource:
         """Whether what a twin learns are pixels; latents would need their VAE to be seen."""
         return self.latents is None
 
-    def load(self, size: int | None = None) -> Parts[Any] | None:
-        """Return both parts, pictures ``size`` wide; None for the shapes, which the loop makes.
+    def load(self, size: int | None = None) -> "Parts[Any] | None":
+        """Return both parts, pictures ``size`` wide; None for the shapes, which the trainer makes.
 
         Cached latents have a size of their own, which ``size`` must be where it is given. Raises
         :class:`WalkbenchError` for that and for what the sources raise.
         """
         return None if self.is_shapes else _load(self, size)
-
-    def both(self, size: int) -> tuple[TrainingData | None, TrainingData | None]:
-        """Return training and validation data, None for the shapes; raises as :meth:`load`."""
-        parts = self.load(size)
-        return (None, None) if parts is None else (parts.train, parts.validation)
 
     def content(self, size: int) -> str | None:
         """Return the name of what the source holds, None for the shapes."""
@@ -83,7 +84,7 @@ class DataSource:
 
 
 @lru_cache(maxsize=2)
-def _load(source: DataSource, size: int | None) -> Parts[Any]:
+def _load(source: DataSource, size: int | None) -> "Parts[Any]":
     if source.latents is not None:
         from proxies.data.latents import load_latents
 

@@ -12,7 +12,7 @@ from studies.interrupt import Interrupt
 
 
 class TrainingBar:
-    """A bar that :func:`proxies.trainer.finish` moves; asks for a Ctrl-C that got lost on the way.
+    """A bar that :class:`proxies.callbacks.Report` moves; it also asks for a Ctrl-C that was lost.
 
     PyTorch runs Python from C++ in places, where a `KeyboardInterrupt` is printed and dropped.
     """
@@ -36,7 +36,7 @@ class TrainingBar:
         return self
 
     def __call__(self, state: Any) -> None:
-        """Show ``state``, a :class:`proxies.trainer.Progress`."""
+        """Show ``state``, a :class:`proxies.callbacks.Progress`."""
         if self.interrupt is not None:
             self.interrupt.check()
         self.bar.update(

@@ -88,9 +88,11 @@ def run(
     precision; all runs of one seed see the same pictures, noise and timesteps. Ctrl-C prints
     the score of what was trained until then.
     """
+    from proxies.compute import Compute
     from proxies.data.source import DataSource
+    from proxies.recipe import Budget
     from proxies.threads import cpu_threads
-    from proxies.trainer import Budget, Trainer
+    from proxies.training_run import TrainingSettings
     from search_space.load import load_spec
     from studies.cli.proxy_table import show_score
 
@@ -102,11 +104,11 @@ def run(
         seconds = SECONDS
     budget, recipe = Budget(steps, seconds), recipe_of(batch, learning_rate, warm_up, beta2)
     err.print("making data and twin …", style="dim")
-    train, validation, side = proxy_data(source, latent)
+    _, _, side = proxy_data(source, latent)
+    compute = Compute(device, precision, compiled, accumulate, threads)
+    settings = TrainingSettings(budget, width, side, seed, recipe, source, compute)
     with cpu_threads(threads):
-        hardware = (device, precision, compiled, accumulate)
-        trainer = Trainer(design, width, side, seed, recipe, train, validation, *hardware)
-        score = _train(trainer, budget, asked.validate_at, checkpoint)
+        trainer, score = _train(settings.run(design, validate_at=asked.validate_at), checkpoint)
         score, missing = asked.measure(trainer, score)
     show_score(spec, design.digest(), score, format)
     codes = [INTERRUPTED] if score.stopped else [] if score.ok else [1]
@@ -117,20 +119,23 @@ def run(
         raise typer.Exit(max(codes))
 
 
-def _train(trainer: Any, budget: Any, validate_at: tuple[float, ...], to: Path | None) -> Any:
-    """Train to the end or to Ctrl-C, and return the score of what was reached."""
-    from proxies.trainer import finish
+def _train(run: Any, checkpoint: Path | None) -> tuple[Any, Any]:
+    """Train to the end or to Ctrl-C; return the trainer and the score of what was reached."""
+    from proxies.callbacks import Checkpoints, Report
+    from proxies.trainer import Trainer
     from studies.cli.proxy_progress import TrainingBar
     from studies.interrupt import Interrupt
 
-    try:
-        with Interrupt() as interrupt, TrainingBar(interrupt) as bar:
-            return finish(trainer, budget, validate_at, progress=bar, checkpoint=to)
-    except KeyboardInterrupt:
-        if trainer.step == 0:
-            raise
-        err.print("interrupted; scoring what was trained until now …")
-        return trainer.score(stopped="interrupted")
+    with Interrupt() as interrupt, TrainingBar(interrupt) as bar:
+        saving = [] if checkpoint is None else [Checkpoints(checkpoint)]
+        trainer = Trainer(run, [*saving, Report(bar)])
+        try:
+            return trainer, trainer.train()
+        except KeyboardInterrupt:
+            if trainer.step == 0:
+                raise
+    err.print("interrupted; scoring what was trained until now …")
+    return trainer, trainer.score(stopped="interrupted")
 
 
 def register(group: typer.Typer) -> None:

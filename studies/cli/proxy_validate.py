@@ -94,8 +94,8 @@ def validate(
     The sample is drawn within latency bands and written down before anything is trained. A study
     that was stopped goes on when the same command is given again; --report reads what is there.
     """
+    from proxies.compute import Compute
     from proxies.data.source import DataSource
-    from proxies.hardware import Compute
     from studies.figures.proxy_validation import write_validation
     from studies.proxy_validation.baselines import kept_baselines, read_baselines
     from studies.proxy_validation.plan import keep_plan, load_plan, make_plan

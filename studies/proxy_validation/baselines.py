@@ -25,14 +25,14 @@ BASELINES = "baselines.json"
 
 def baselines(plan: Plan, design: Design) -> dict[str, float]:
     """Return every baseline of ``design`` by name."""
-    train, _ = plan.data.both(plan.latent)
+    parts = plan.data.load(plan.latent)
     with cpu_threads(1):
         scores = zero_cost_scores(
             design.spec,
             plan.width,
             plan.latent,
             seed=ZERO_COST_SEED,
-            data=train,
+            data=None if parts is None else parts.train,
         )
     return {"latency": design.latency_ms, **scores}
 

@@ -27,9 +27,10 @@ from typing import Any, Self
 
 from latency_db.source import LatencySource
 from latency_db.sources import source_of
+from proxies.compute import Compute
 from proxies.data.source import DataSource
-from proxies.hardware import Compute
-from proxies.loop import Recipe
+from proxies.recipe import Recipe
+from proxies.setting import as_dict, from_dict
 from proxies.twin import TwinError, twin
 from search_space.atomic import atomic_write
 from search_space.cost import cost
@@ -111,6 +112,8 @@ class Plan:
     def to_json(self) -> str:
         """Return the plan as JSON text."""
         data = dataclasses.asdict(self) | {"format": FORMAT}
+        for name in ("recipe", "data", "compute"):
+            data[name] = as_dict(getattr(self, name))
         for name in ("designs", "walk"):
             data[name] = [
                 {**dataclasses.asdict(d), "spec": d.spec.to_dict()} for d in getattr(self, name)
@@ -128,11 +131,10 @@ class Plan:
                 data[name] = tuple(
                     Design(**{**d, "spec": UNetSpec.from_dict(d["spec"])}) for d in data[name]
                 )
-            recipe = data["recipe"]
-            data["recipe"] = Recipe(**{**recipe, "betas": tuple(recipe["betas"])})
+            data["recipe"] = from_dict(Recipe, data["recipe"])
             data["marks"] = tuple(data["marks"])
-            data["data"] = DataSource(**data.get("data", {}))  # plans before it were on shapes
-            data["compute"] = Compute(**data.get("compute", {}))  # and on a CPU
+            data["data"] = from_dict(DataSource, data.get("data", {}))  # without it: shapes
+            data["compute"] = from_dict(Compute, data.get("compute", {}))  # without it: a CPU
             return cls(**data)
         except (ValueError, KeyError, TypeError) as error:
             raise WalkbenchError(

@@ -27,8 +27,11 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from proxies.callbacks import Checkpoints, Progress, Report
+from proxies.recipe import Budget
 from proxies.score import Score
-from proxies.trainer import Progress, run_proxy
+from proxies.trainer import train_run
+from proxies.training_run import TrainingRun, TrainingSettings
 from search_space.errors import WalkbenchError
 from search_space.lock import exclusive
 from search_space.provenance import provenance
@@ -165,22 +168,25 @@ def _go_on(_: Progress) -> None:
         raise InterruptedError("the study was stopped")
 
 
-def _train_one(plan: Plan, folder: Path, run: Run) -> Result:
-    designs = plan.walk if run.kind == "walk" else plan.designs
-    score = run_proxy(
-        next(design.spec for design in designs if design.label == run.label),
-        steps=run.steps,
-        seed=run.seed,
+def training_run(plan: Plan, run: Run) -> TrainingRun:
+    """Return what ``run`` trains."""
+    designs, short = plan.walk if run.kind == "walk" else plan.designs, run.kind == "short"
+    settings = TrainingSettings(
+        Budget(steps=run.steps),
         width=plan.width,
-        latent=plan.short_side if run.kind == "short" else plan.latent,
-        recipe=plan.short_recipe if run.kind == "short" else plan.recipe,
+        latent=plan.short_side if short else plan.latent,
+        seed=run.seed,
+        recipe=plan.short_recipe if short else plan.recipe,
         data=plan.data,
-        validate_at=() if run.kind == "short" else plan.marks,
-        progress=_go_on,
-        checkpoint=_checkpoint(folder, run),
-        threads=1,
-        **dataclasses.asdict(plan.compute),
+        compute=plan.compute,
     )
+    spec = next(design.spec for design in designs if design.label == run.label)
+    return settings.run(spec, validate_at=() if short else plan.marks)
+
+
+def _train_one(plan: Plan, folder: Path, run: Run) -> Result:
+    callbacks = [Report(_go_on), Checkpoints(_checkpoint(folder, run))]
+    score = train_run(training_run(plan, run), callbacks)
     # ranks need no single samples
     return Result(run, dataclasses.replace(score, losses=()), _made_with())
 

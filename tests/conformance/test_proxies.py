@@ -12,15 +12,14 @@ import torch
 
 from proxies.model import Learner
 from proxies.score import Score
-from proxies.trainer import run_proxy
 from proxies.twin import TwinError
 from proxies.zero_cost import zero_cost_scores
 from search_space.spec import Conv, Mid, Path, Site, Stage, UNetSpec
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import RECIPE, score_of, small_spec
 
 
 def short_training(spec: UNetSpec, seed: int = 0) -> dict[str, float]:
-    score = run_proxy(spec, steps=2, seed=seed, width=8, recipe=RECIPE)
+    score = score_of(spec, steps=2, seed=seed, width=8)
     return {"loss": score.value, "train_loss_sum": score.train_loss_sum, "params": score.params}
 
 
@@ -98,14 +97,14 @@ def test_a_design_without_a_twin_is_an_error_that_names_the_rule(proxy):
 
 def test_a_training_that_fails_is_worse_than_any_loss_and_says_why():
     recipe = dataclasses.replace(RECIPE, learning_rate=1e4, warm_up=0)
-    score = run_proxy(small_spec(), steps=40, width=8, recipe=recipe)
+    score = score_of(steps=40, width=8, recipe=recipe)
     assert not score.ok and score.failed
     assert score.value == math.inf > 1e9
     assert not Score.from_dict(score.to_dict()).ok
 
 
 def test_less_loss_is_more_training():
-    short, longer = (run_proxy(small_spec(), steps=n, width=8, recipe=RECIPE) for n in (1, 20))
+    short, longer = (score_of(steps=n, width=8) for n in (1, 20))
     assert longer.value < short.value < short.start
 
 

@@ -12,9 +12,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from proxies.loop import Budget, Recipe, Trainer
+from proxies.recipe import Budget, Recipe
 from proxies.threads import cpu_threads
-from tests.proxies.small import small_spec
+from proxies.trainer import Trainer
+from tests.proxies.small import made
 
 RECORD = Path(__file__).with_name("golden_curves.json")
 STEPS = 16
@@ -31,9 +32,9 @@ def losses(recipe: Recipe, each_step: Callable[[Trainer], None] | None = None) -
     """Return the loss of every step, then those of the averaged weights after ``VALIDATED``."""
     training, validation = list[float](), list[float]()
     with cpu_threads(1):
-        trainer = Trainer(small_spec(), width=8, recipe=recipe)
+        trainer = made(width=8, recipe=recipe)
         while trainer.step < STEPS:
-            trainer.train(Budget(steps=trainer.step + 1))
+            trainer.advance(Budget(steps=trainer.step + 1))
             if each_step is not None:
                 each_step(trainer)
             training.append(trainer.loss)

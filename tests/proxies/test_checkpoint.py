@@ -8,11 +8,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from proxies import checkpoint, trainer
+from proxies import callbacks, checkpoint
 from proxies.checkpoint import restore, save
-from proxies.trainer import Budget, Trainer, run_proxy
+from proxies.recipe import Budget
+from proxies.trainer import Trainer
 from search_space.errors import WalkbenchError
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import made, score_of
 
 STEPS = 24
 RUN = f"""
@@ -20,20 +21,16 @@ STEPS = {STEPS}
 import sys
 from pathlib import Path
 import torch
-from proxies import trainer
-from tests.proxies.small import RECIPE, small_spec
+from proxies import callbacks
+from tests.proxies.small import score_of
 
 torch.set_num_threads(1)
-trainer.CHECKPOINT_SECONDS = 0.0
-score = trainer.run_proxy(
-    small_spec(), steps=STEPS, recipe=RECIPE, validate_at=(0.5,), checkpoint=Path(sys.argv[1])
+callbacks.CHECKPOINT_SECONDS = 0.0
+score = score_of(
+    steps=STEPS, validate_at=(0.5,), checkpoint=Path(sys.argv[1])
 )
 print(score.losses, score.train_loss_sum, [(s, v) for s, _, v in score.curve])
 """
-
-
-def made(**changes):
-    return Trainer(small_spec(), recipe=RECIPE, **changes)
 
 
 def test_a_run_killed_in_the_middle_ends_like_one_that_was_not(tmp_path):
@@ -45,16 +42,16 @@ def test_a_run_killed_in_the_middle_ends_like_one_that_was_not(tmp_path):
     process.kill()  # SIGKILL: nothing is tidied up
     assert process.wait() != 0, "the run ended before it was killed"
     resumed = subprocess.run(command, capture_output=True, check=True, text=True)
-    whole = run_proxy(small_spec(), steps=STEPS, recipe=RECIPE, validate_at=(0.5,))
+    whole = score_of(steps=STEPS, validate_at=(0.5,))
     curve = [(step, value) for step, _, value in whole.curve]
     assert resumed.stdout.strip() == f"{whole.losses} {whole.train_loss_sum} {curve}"
 
 
 def test_a_run_killed_while_it_validates_validates_again(tmp_path, monkeypatch):
     torch.set_num_threads(1)
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
-    settings = {"steps": 8, "recipe": RECIPE, "validate_at": (0.25, 0.5, 0.75)}
-    whole = run_proxy(small_spec(), **settings)
+    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
+    settings = {"steps": 8, "validate_at": (0.25, 0.5, 0.75)}
+    whole = score_of(**settings)
     validate = Trainer.score
 
     def killed(self, stopped=None):
@@ -64,9 +61,9 @@ def test_a_run_killed_while_it_validates_validates_again(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Trainer, "score", killed)
     with pytest.raises(ZeroDivisionError):
-        run_proxy(small_spec(), **settings, checkpoint=tmp_path / "run")
+        score_of(**settings, checkpoint=tmp_path / "run")
     monkeypatch.setattr(Trainer, "score", validate)
-    resumed = run_proxy(small_spec(), **settings, checkpoint=tmp_path / "run")
+    resumed = score_of(**settings, checkpoint=tmp_path / "run")
     assert [step for step, *_ in resumed.curve] == [2, 4, 6]
     assert [loss for *_, loss in resumed.curve] == [loss for *_, loss in whole.curve]
     assert resumed.losses == whole.losses
@@ -82,22 +79,20 @@ def saved_step(path: Path) -> int:
 def test_a_longer_budget_goes_on_where_the_shorter_ended(tmp_path):
     torch.set_num_threads(1)
     path = tmp_path / "run"
-    run_proxy(small_spec(), steps=3, recipe=RECIPE, checkpoint=path)
+    score_of(steps=3, checkpoint=path)
     steps = []
-    longer = run_proxy(
-        small_spec(),
+    longer = score_of(
         steps=6,
-        recipe=RECIPE,
         checkpoint=path,
         progress=lambda state: steps.append(state.step),
     )
     assert steps == [4, 5, 6, 6]
-    assert longer.losses == run_proxy(small_spec(), steps=6, recipe=RECIPE).losses
+    assert longer.losses == score_of(steps=6).losses
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     path, run = tmp_path / "run", made()
-    run.train(Budget(steps=1))
+    run.advance(Budget(steps=1))
     save(run, path)
     before = path.read_bytes()
 
@@ -106,7 +101,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    run.train(Budget(steps=2))
+    run.advance(Budget(steps=2))
     with pytest.raises(WalkbenchError, match=r"No space left .*the checkpoint before is kept"):
         save(run, path)
     assert path.read_bytes() == before
@@ -135,7 +130,7 @@ def test_a_broken_checkpoint_is_named_and_not_touched(tmp_path, content):
     broken = whole[: len(whole) // 2] if content is None else content
     path.write_bytes(broken)
     with pytest.raises(WalkbenchError, match="cannot be read"):
-        run_proxy(small_spec(), steps=2, recipe=RECIPE, checkpoint=path)
+        score_of(steps=2, checkpoint=path)
     assert path.read_bytes() == broken
 
 
@@ -146,6 +141,6 @@ def test_an_unwritable_folder_is_named(tmp_path):
 
 def test_checkpoints_are_not_written_at_every_step(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(trainer, "save", lambda run, path: written.append(run.step))
-    run_proxy(small_spec(), steps=5, recipe=RECIPE, checkpoint=tmp_path / "run")
+    monkeypatch.setattr(checkpoint, "save", lambda run, path: written.append(run.step))
+    score_of(steps=5, checkpoint=tmp_path / "run")
     assert written == [5]

@@ -5,9 +5,9 @@ from proxies.composition import composition, total_variation
 from proxies.data.dataset import examples, shapes
 from proxies.data.prompts import TASKS
 from proxies.data.shapes import Scene, Thing
+from proxies.recipe import Budget
 from proxies.samples import Samples, draw_samples, grid, save_grid
-from proxies.trainer import Budget, Trainer
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import made
 
 N = 150
 
@@ -53,8 +53,8 @@ def test_total_variation_is_half_the_summed_difference():
 
 
 def test_samples_are_the_same_again_and_leave_the_trainer_as_it_was():
-    trainer = Trainer(small_spec(), recipe=RECIPE)
-    trainer.train(Budget(steps=2))
+    trainer = made()
+    trainer.advance(Budget(steps=2))
     weights = trainer.flat.weights[0].detach().clone()
     first, second = (draw_samples(trainer, 5, steps=3) for _ in range(2))
     assert (first.images == second.images).all()
@@ -63,7 +63,7 @@ def test_samples_are_the_same_again_and_leave_the_trainer_as_it_was():
 
 
 def test_more_samples_begin_with_the_same_pictures():
-    trainer = Trainer(small_spec(), recipe=RECIPE)
+    trainer = made()
     told = []
     many = draw_samples(trainer, 40, steps=1, progress=told.append)
     few = draw_samples(trainer, 32, steps=1)

@@ -8,17 +8,17 @@ from safetensors.torch import save_file
 
 from proxies.checkpoint import restore, save
 from proxies.hardware import Hardware
+from proxies.recipe import Budget
 from proxies.score import Score, difference
-from proxies.trainer import Budget, Trainer, run_proxy
 from search_space.errors import WalkbenchError
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import made, score_of, small_spec
 
 HAS_CUDA = torch.cuda.is_available()
 
 
 def trained(steps=6, spec=None, **options):
-    trainer = Trainer(spec or small_spec(), recipe=RECIPE, **options)
-    trainer.train(Budget(steps=steps))
+    trainer = made(spec, **options)
+    trainer.advance(Budget(steps=steps))
     return trainer
 
 
@@ -45,7 +45,7 @@ def test_a_device_or_precision_that_is_none_is_named(device, precision, said):
 @pytest.mark.skipif(HAS_CUDA, reason="needs a machine without CUDA")
 def test_a_device_that_is_not_there_is_named_before_anything_is_made():
     with pytest.raises(WalkbenchError, match=r"device 'cuda' is not there: .*; use cpu"):
-        run_proxy(small_spec(), steps=1, recipe=RECIPE, device="cuda")
+        score_of(steps=1, device="cuda")
 
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="needs a machine without MPS")
@@ -97,11 +97,11 @@ def test_a_cpu_run_touches_no_global_switch():
 def test_bfloat16_computes_in_bfloat16_and_keeps_weights_and_validation_in_float32():
     seen = []
     spec = small_spec(qk_norm="rms", rope=True)
-    trainer = Trainer(spec, recipe=RECIPE, precision="bfloat16")
+    trainer = made(spec, precision="bfloat16")
     trainer.learner.unet.get_submodule("down0.res0.conv1").register_forward_hook(
         lambda module, inputs, out: seen.append(out.dtype)
     )
-    trainer.train(Budget(steps=1))
+    trainer.advance(Budget(steps=1))
     assert seen == [torch.bfloat16]
     trainer.score()
     assert set(seen[1:]) == {torch.float32}
@@ -133,7 +133,7 @@ def test_scores_from_before_precisions_had_a_name_are_float32():
 def test_a_checkpoint_of_another_precision_names_it(tmp_path):
     save(trained(1), tmp_path / "run")
     with pytest.raises(WalkbenchError, match="precision is 'float32' there and 'bfloat16' here"):
-        restore(Trainer(small_spec(), recipe=RECIPE, precision="bfloat16"), tmp_path / "run")
+        restore(made(precision="bfloat16"), tmp_path / "run")
 
 
 def test_a_checkpoint_from_before_precisions_had_a_name_goes_on(tmp_path):
@@ -144,7 +144,7 @@ def test_a_checkpoint_from_before_precisions_had_a_name_goes_on(tmp_path):
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     del facts["identity"]["precision"], facts["identity"]["compiled"], facts["micro_batch"]
     save_file(tensors, path, metadata={"run": json.dumps(facts)})
-    run = Trainer(small_spec(), recipe=RECIPE)
+    run = made()
     restore(run, path)
     assert (run.step, run.gradient.micro_batch) == (2, 8)
 
@@ -175,4 +175,4 @@ def test_a_gpu_sees_the_same_numbers_as_a_cpu():
     assert torch.equal(here.generator.get_state(), there.generator.get_state())
     assert there.loss == pytest.approx(here.loss, rel=1e-4)
     auto = trained(10, device="cuda")
-    assert auto.score().value < auto.start_loss
+    assert auto.score().value < auto.loss_function.start

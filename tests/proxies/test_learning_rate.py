@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 import torch
 
-from proxies.trainer import Budget, Trainer
-from tests.proxies.small import RECIPE, small_spec
+from proxies.recipe import Budget
+from tests.proxies.small import RECIPE, made
 
 WATCHED = ("down0.res0", "down1.stack0", "mid.res0", "up1.stack0", "up0.res0")
 
@@ -12,9 +12,9 @@ WATCHED = ("down0.res0", "down1.stack0", "mid.res0", "up1.stack0", "up0.res0")
 def moved(width, by_width, steps=4):
     """How far training moves what each watched block gives, relative to what it gave."""
     recipe = dataclasses.replace(RECIPE, by_width=by_width, warm_up=0)
-    trainer = Trainer(small_spec(), width=width, recipe=recipe)
+    trainer = made(width=width, recipe=recipe)
     before = outputs(trainer)
-    trainer.train(Budget(steps=steps))
+    trainer.advance(Budget(steps=steps))
     after = outputs(trainer)
     return {n: ((after[n] - before[n]).norm() / before[n].norm()).item() for n in WATCHED}
 
@@ -45,12 +45,12 @@ def test_coordinates_move_alike_at_all_widths_and_grow_without_the_rule():
 
 
 def test_the_base_width_has_one_learning_rate():
-    trainer = Trainer(small_spec(), width=16, recipe=RECIPE)
+    trainer = made(width=16)
     assert [group.multiplier for group in trainer.flat.groups] == [1.0]
 
 
 def test_only_matrices_whose_inputs_grow_are_slowed():
-    trainer = Trainer(small_spec(), width=32, recipe=RECIPE)
+    trainer = made(width=32)
     multiplier = {n: g.multiplier for g in trainer.flat.groups for n in g.names}
     assert multiplier["unet.down0.res0.conv1.weight"] == 0.5
     assert multiplier["unet.down1.stack0.layers.0.ff.out.weight"] == 0.5
@@ -63,7 +63,7 @@ def test_only_matrices_whose_inputs_grow_are_slowed():
 
 @pytest.mark.parametrize("width", [8, 32])
 def test_several_groups_train_as_well(width):
-    trainer = Trainer(small_spec(), width=width, recipe=RECIPE)
-    trainer.train(Budget(steps=20))
+    trainer = made(width=width)
+    trainer.advance(Budget(steps=20))
     assert len(trainer.flat.groups) > 1
-    assert trainer.score().value < trainer.start_loss
+    assert trainer.score().value < trainer.loss_function.start

@@ -1,15 +1,13 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 
 from proxies.checkpoint import restore, save
 from proxies.memory import is_out_of_memory, largest_that_fits
+from proxies.recipe import Budget
 from proxies.samples import draw_samples
-from proxies.trainer import Budget, Trainer, run_proxy
 from search_space.errors import WalkbenchError
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import made
 
 
 @pytest.fixture(autouse=True)
@@ -20,9 +18,9 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def made(room=None, **options):
+def roomy(room=None, **options):
     """A trainer whose memory has room for so many samples at once."""
-    trainer = Trainer(small_spec(), recipe=RECIPE, **options)
+    trainer = made(**options)
 
     def check(module, inputs):
         if room is not None and len(inputs[0]) > room:
@@ -30,6 +28,10 @@ def made(room=None, **options):
 
     trainer.learner.register_forward_pre_hook(check)
     return trainer
+
+
+def draw(trainer):
+    return trainer.loss_function.draw(trainer.generator)
 
 
 def weights(trainer):
@@ -42,18 +44,18 @@ def test_a_batch_that_does_not_fit_is_named_with_the_one_that_does():
         "train with that, or accumulate to train with 8 in parts of 2"
     )
     with pytest.raises(WalkbenchError, match=said):
-        made(room=3).train(Budget(steps=1))
+        roomy(room=3).advance(Budget(steps=1))
 
 
 def test_memory_for_no_sample_at_all_is_said_even_with_accumulation():
     with pytest.raises(WalkbenchError, match="even for a batch of 1; use a smaller width"):
-        made(room=0, accumulate=True).train(Budget(steps=1))
+        roomy(room=0, accumulate=True).advance(Budget(steps=1))
 
 
 @pytest.mark.parametrize("room", [1, 3, 7])
 def test_accumulated_gradients_are_those_of_the_batch(room):
-    whole, parts = made(), made(room, accumulate=True)
-    a, b = whole.gradient(whole._draw()), parts.gradient(parts._draw())
+    whole, parts = made(), roomy(room, accumulate=True)
+    a, b = whole.gradient(draw(whole)), parts.gradient(draw(parts))
     assert b.item() == pytest.approx(a.item(), rel=1e-6)
     for one, other in zip(whole.flat.weights, parts.flat.weights, strict=True):
         assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-7)
@@ -62,28 +64,28 @@ def test_accumulated_gradients_are_those_of_the_batch(room):
 def test_parts_of_unequal_size_weigh_by_their_samples():
     whole, parts = made(), made()
     parts.gradient.micro_batch = 3  # 3 + 3 + 2
-    whole.gradient(whole._draw()), parts.gradient(parts._draw())
+    whole.gradient(draw(whole)), parts.gradient(draw(parts))
     for one, other in zip(whole.flat.weights, parts.flat.weights, strict=True):
         assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-7)
 
 
 def test_a_run_that_accumulates_repeats_to_the_last_bit_and_ends_near_the_whole_one():
-    runs = [made(3, accumulate=True), made(3, accumulate=True), made()]
+    runs = [roomy(3, accumulate=True), roomy(3, accumulate=True), made()]
     for run in runs:
-        run.train(Budget(steps=6))
+        run.advance(Budget(steps=6))
     assert torch.equal(weights(runs[0]), weights(runs[1]))
     assert runs[0].score().fidelity.micro_batch == 2
     assert runs[0].score().value == pytest.approx(runs[2].score().value, rel=1e-3)
 
 
 def test_a_resumed_run_accumulates_as_before(tmp_path):
-    whole, first, second = (made(3, accumulate=True) for _ in range(3))
-    whole.train(Budget(steps=4))
-    first.train(Budget(steps=2))
+    whole, first, second = (roomy(3, accumulate=True) for _ in range(3))
+    whole.advance(Budget(steps=4))
+    first.advance(Budget(steps=2))
     save(first, tmp_path / "run")
     restore(second, tmp_path / "run")
     assert second.gradient.micro_batch == 2
-    second.train(Budget(steps=4))
+    second.advance(Budget(steps=4))
     assert torch.equal(weights(whole), weights(second))
 
 
@@ -95,9 +97,9 @@ def test_a_batch_that_cannot_be_copied_to_the_device_names_the_one_that_can(monk
 
     monkeypatch.setattr("proxies.hardware.Hardware.put", put)
     with pytest.raises(WalkbenchError, match="a batch of 2 fits"):
-        made().train(Budget(steps=1))
+        made().advance(Budget(steps=1))
     parts = made(accumulate=True)
-    parts.train(Budget(steps=1))
+    parts.advance(Budget(steps=1))
     assert parts.score().fidelity.micro_batch == 2
 
 
@@ -109,23 +111,23 @@ def test_memory_that_ends_in_the_optimizer_blames_the_width(monkeypatch):
 
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
     with pytest.raises(WalkbenchError, match=r"weights and averages of this twin .* smaller width"):
-        trainer.train(Budget(steps=1))
+        trainer.advance(Budget(steps=1))
 
 
 def test_validation_takes_fewer_samples_at_once_where_memory_is_short():
-    wide, short = made(), made(room=8)
+    wide, short = made(), roomy(room=8)
     a, b = wide.score(), short.score()
     assert b.n == a.n
     assert b.losses == pytest.approx(a.losses, rel=1e-4)
     with pytest.raises(WalkbenchError, match="too little memory to validate a single sample"):
-        made(room=0).score()
+        roomy(room=0).score()
 
 
 def test_pictures_are_drawn_fewer_at_once_where_memory_is_short():
-    a, b = draw_samples(made(), 5, steps=1), draw_samples(made(room=2), 5, steps=1)
+    a, b = draw_samples(made(), 5, steps=1), draw_samples(roomy(room=2), 5, steps=1)
     assert np.abs(a.images.astype(int) - b.images.astype(int)).max() <= 1  # batches round their own
     with pytest.raises(WalkbenchError, match="too little memory to draw one picture of 24 pixels"):
-        draw_samples(made(room=0), 5, steps=1)
+        draw_samples(roomy(room=0), 5, steps=1)
 
 
 def test_other_errors_stay_what_they_are():
@@ -140,17 +142,3 @@ def test_a_real_allocation_that_fails_is_recognised():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**55)
     assert is_out_of_memory(caught.value)
-
-
-def test_run_proxy_passes_accumulation_on(monkeypatch):
-    seen = {}
-    plain = Trainer.train
-
-    def train(self, budget, each_step=None):
-        seen["accumulate"] = self.gradient.accumulate
-        return plain(self, budget, each_step)
-
-    monkeypatch.setattr(Trainer, "train", train)
-    recipe = dataclasses.replace(RECIPE, batch=2)
-    run_proxy(small_spec(), steps=1, recipe=recipe, accumulate=True)
-    assert seen["accumulate"]

@@ -12,11 +12,10 @@ import pytest
 from proxies.data.digits import digits
 from proxies.data.latents import load_latents
 from proxies.data.pictures import captioned_pictures
-from proxies.trainer import Trainer
 from search_space.spec import Conv
 from tests.proxies.data.files import fill
 from tests.proxies.data.test_cache import make
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import made, small_spec
 
 KINDS = ("shapes", "digits", "pictures", "latents")
 STEPS = 3
@@ -45,11 +44,11 @@ def seen(kind, folder, seed=0, spec=None):
         parts = captioned_pictures(folder / "pictures", 24)
     elif kind == "latents":
         latent, parts = 12, load_latents(folder / "cache")
-    data = (parts.train, parts.validation) if parts else (None, None)
-    trainer = Trainer(spec or small_spec(), 16, latent, seed, RECIPE, *data)
+    data = (parts.train, parts.validation) if parts else None
+    trainer = made(spec, data, latent=latent, seed=seed)
     total = hashlib.sha256()
     for _ in range(STEPS):
-        draw = trainer._draw()
+        draw = trainer.loss_function.draw(trainer.generator)
         for tensor in (draw.x0, draw.noise, draw.t, draw.text, draw.labels):
             total.update(tensor.contiguous().numpy().tobytes())
     held = trainer.validation

@@ -4,11 +4,13 @@ import math
 import pytest
 import torch
 
+from proxies.callbacks import AtEnd
+from proxies.recipe import Budget
 from proxies.score import difference
-from proxies.trainer import Budget, Trainer, run_proxy
+from proxies.trainer import train_run
 from search_space.errors import WalkbenchError
 from search_space.spec import Conv
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import RECIPE, made, score_of, small_run, small_spec
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +21,9 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def trained(steps=6, seed=0, recipe=RECIPE, spec=None):
-    trainer = Trainer(spec or small_spec(), seed=seed, recipe=recipe)
-    trainer.train(Budget(steps=steps))
+def trained(steps=6, seed=0, spec=None):
+    trainer = made(spec, seed=seed)
+    trainer.advance(Budget(steps=steps))
     return trainer
 
 
@@ -41,13 +43,13 @@ def test_another_seed_gives_another_run():
 
 def test_training_lowers_the_validation_loss():
     trainer = trained(steps=50)
-    assert trainer.score().value < 0.7 * trainer.start_loss
+    assert trainer.score().value < 0.7 * trainer.loss_function.start
 
 
 def test_scoring_on_the_way_changes_nothing_that_follows():
     with_pause = trained(3)
     with_pause.score()
-    with_pause.train(Budget(steps=6))
+    with_pause.advance(Budget(steps=6))
     assert torch.equal(weights(with_pause), weights(trained(6)))
 
 
@@ -56,7 +58,7 @@ def test_candidates_share_data_noise_times_and_the_weights_they_have_in_common()
     a, b = trained(1), trained(1, spec=wide)
     assert torch.equal(a.generator.get_state(), b.generator.get_state())
     assert a.loss == b.loss  # the readout starts at zero
-    fresh_a, fresh_b = Trainer(small_spec(), recipe=RECIPE), Trainer(wide, recipe=RECIPE)
+    fresh_a, fresh_b = made(), made(wide)
     other = dict(fresh_b.learner.named_parameters())
     shared = [name for name, _ in fresh_a.learner.named_parameters() if name in other]
     assert len(shared) == len(list(fresh_a.learner.parameters()))
@@ -73,7 +75,7 @@ def test_common_random_numbers_cut_the_variance_of_a_difference():
 
 def test_a_run_that_diverges_ends_at_once_in_a_failed_score():
     recipe = dataclasses.replace(RECIPE, learning_rate=1e4, warm_up=0)
-    score = run_proxy(small_spec(), steps=60, recipe=recipe)
+    score = score_of(steps=60, recipe=recipe)
     assert (score.ok, score.value) == (False, math.inf)
     assert "training loss is" in (score.failed or "")
     assert score.fidelity.steps < 10
@@ -83,7 +85,7 @@ def test_a_loss_that_is_not_a_number_is_a_failed_score():
     trainer = trained(2)
     with torch.no_grad():
         trainer.flat.weights[0][0] = math.nan
-    trainer.train(Budget(steps=60))
+    trainer.advance(Budget(steps=60))
     score = trainer.score()
     assert (score.ok, score.fidelity.steps) == (False, 3)
     assert "nan" in (score.failed or "")
@@ -98,10 +100,8 @@ def test_weights_that_are_worse_than_none_are_a_failed_score():
 
 def test_validations_on_the_way_reach_progress_at_their_share_of_the_budget():
     seen = []
-    score = run_proxy(
-        small_spec(), steps=8, recipe=RECIPE, validate_at=(0.25, 0.5), progress=seen.append
-    )
-    on_the_way = [p.step for p in seen if p.score is not None]
+    score = score_of(steps=8, validate_at=(0.25, 0.5), progress=seen.append)
+    on_the_way = [p.step for p in seen if p.validation_loss is not None]
     assert on_the_way == [2, 4, 8]
     assert [step for step, _, _ in score.curve] == [2, 4]
     assert seen[-1].score == score
@@ -120,13 +120,13 @@ def test_what_progress_raises_ends_the_run():
             raise Enough
 
     with pytest.raises(Enough):
-        run_proxy(small_spec(), steps=100, recipe=RECIPE, progress=progress)
+        score_of(steps=100, progress=progress)
     assert steps == [1, 2, 3]
 
 
 def test_a_budget_in_seconds_is_spent_and_not_much_more():
     states = []
-    score = run_proxy(small_spec(), seconds=0.3, recipe=RECIPE, progress=states.append)
+    score = score_of(seconds=0.3, progress=states.append)
     assert score.fidelity.seconds >= 0.3 > states[-3].seconds
     assert score.fidelity.steps == states[-1].step
 
@@ -142,11 +142,11 @@ def test_a_budget_in_seconds_is_spent_and_not_much_more():
 )
 def test_a_budget_that_makes_no_sense_is_named(budget, message):
     with pytest.raises(WalkbenchError, match=message):
-        run_proxy(small_spec(), **budget)
+        score_of(**budget)
 
 
 def test_a_score_says_what_it_cost_and_which_twin_it_was():
-    score = run_proxy(small_spec(), steps=2, seed=3, width=32, latent=32, recipe=RECIPE)
+    score = score_of(steps=2, seed=3, width=32, latent=32)
     f = score.fidelity
     assert (f.steps, f.width, f.latent, f.batch, f.seed) == (2, 32, 32, 8, 3)
     assert f.seconds > 0
@@ -156,7 +156,6 @@ def test_a_score_says_what_it_cost_and_which_twin_it_was():
 
 def test_the_trained_twin_is_lent_at_the_end_and_not_before():
     lent = []
-    score = run_proxy(
-        small_spec(), steps=2, recipe=RECIPE, at_end=lambda t: lent.append((t.step, t.failed))
-    )
+    at_end = AtEnd(lambda t: lent.append((t.step, t.failed)))
+    score = train_run(small_run(steps=2), [at_end])
     assert lent == [(score.fidelity.steps, "")]

@@ -1,5 +1,6 @@
 import pytest
 
+from proxies.recipe import Budget
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named
 from studies.config import load_config, parse_config, shipped_configs
@@ -12,7 +13,7 @@ def test_a_good_config_is_read_as_written(tmp_path):
     assert (config.name, config.trials, config.seed, config.sampler) == ("small", 7, 3, "tpe")
     assert config.objectives == ("proxy_loss", "latency_ms")
     assert config.budgets == {"latency_ms": 260.0, "params": 4e8}
-    assert config.proxy.steps == 2 and config.proxy.width == 8 and config.proxy.seconds is None
+    assert config.proxy.budget == Budget(steps=2) and config.proxy.width == 8
     assert [design.name for design in config.enqueue] == ["F/mqa"]
 
 

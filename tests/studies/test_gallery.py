@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from proxies.trainer import Budget, Trainer
+from proxies.recipe import Budget
 from search_space.errors import WalkbenchError
 from studies.cli.main import app
 from studies.config import parse_config
 from studies.gallery import Gallery, gallery_folder, read_grid
 from studies.runner import run_study
 from studies.store import rows, storage_url
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import made
 from tests.studies.fakes import FakeLatency, FakeProxy, config_text, make_config
 
 PROXY = "[proxy]\nsteps = 2\nwidth = 8\nbatch = 2\nsamples = 4\n"
@@ -24,11 +24,13 @@ PROXY = "[proxy]\nsteps = 2\nwidth = 8\nbatch = 2\nsamples = 4\n"
 def drawn(tmp_path_factory):
     """A study of two trials, both of one design: the first trains and draws."""
 
-    def train_a_small_one(spec, *, at_end, **_):
-        trainer = Trainer(small_spec(), width=8, recipe=RECIPE)
-        trainer.train(Budget(steps=1))
-        at_end(trainer)
-        return trainer.score()
+    def train_a_small_one(run, callbacks):
+        trainer = made(width=8)
+        trainer.advance(Budget(steps=1))
+        score = trainer.score()
+        for callback in callbacks:
+            callback.scored(trainer, score)
+        return score
 
     folder = tmp_path_factory.mktemp("gallery")
     fix = (
@@ -39,7 +41,7 @@ def drawn(tmp_path_factory):
         folder, proxy=PROXY, trials=2, fix=fix, designs=(), budgets="latency_ms = 9000"
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("studies.runner.run_proxy", train_a_small_one)
+        patch.setattr("studies.runner.train_run", train_a_small_one)
         run = run_study(config, storage=str(folder / "studies.db"), latency=FakeLatency())
     return run.study, rows(run.study), storage_url(str(folder / "studies.db")), folder
 

@@ -11,12 +11,13 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from proxies.hardware import Compute
+from proxies.compute import Compute
+from proxies.recipe import Budget
+from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
 from search_space.presets import named_spec
 from search_space.spec import UNetSpec
 from studies import pareto, runner, workers
-from studies.config import ProxySettings
 from studies.interrupt import Interrupt
 from studies.runner import (
     MAX_FAILURES_IN_A_ROW,
@@ -51,16 +52,15 @@ def start(tmp_path):
 
 
 def test_where_and_how_twins_are_trained_reaches_the_loop(monkeypatch):
-    seen = {}
-    monkeypatch.setattr(runner, "run_proxy", lambda spec, **options: seen.update(options))
+    seen = []
+    monkeypatch.setattr(runner, "train_run", lambda run, callbacks: seen.append(run))
     compute = Compute("cpu", "bfloat16", compiled=True, accumulate=True)
-    settings = ProxySettings(steps=1, compute=compute)
+    settings = TrainingSettings(Budget(steps=1), compute=compute)
     make_proxy(settings, Silent(), Interrupt())(MQA)
-    assert {name: seen[name] for name in dataclasses.asdict(compute)} == dataclasses.asdict(compute)
-    assert settings.about()["compute"] == dataclasses.asdict(compute)
-    assert "compute" not in ProxySettings(steps=1).about()  # as in studies from before
+    assert seen == [settings.run(MQA)]
+    elsewhere = TrainingSettings(Budget(steps=1), compute=Compute("cuda:99"))
     with pytest.raises(WalkbenchError, match="cuda"):
-        make_proxy(ProxySettings(steps=1, compute=Compute("cuda:99")), Silent(), Interrupt())
+        make_proxy(elsewhere, Silent(), Interrupt())
 
 
 def test_every_trial_says_what_it_was_and_what_became_of_it(start):

@@ -3,10 +3,10 @@ import pytest
 
 from proxies.data.digits import NAMES, digits
 from proxies.data.parts import held_out
-from proxies.trainer import Budget, Trainer
+from proxies.recipe import Budget
 from search_space.errors import WalkbenchError
 from search_space.spec import Conditions
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import made, small_spec
 
 
 def test_every_digit_is_in_one_of_two_fixed_parts():
@@ -38,10 +38,10 @@ def test_pictures_keep_the_strokes_of_the_originals():
 def test_a_twin_with_classes_learns_digits():
     parts = digits(24)
     spec = small_spec(conditions=Conditions(classes=10))
-    trainer = Trainer(spec, recipe=RECIPE, data=parts.train, validation_data=parts.validation)
-    trainer.train(Budget(steps=40))
+    trainer = made(spec, data=(parts.train, parts.validation))
+    trainer.advance(Budget(steps=40))
     score = trainer.score()
-    assert score.ok and score.value < 0.9 * trainer.start_loss
+    assert score.ok and score.value < 0.9 * trainer.loss_function.start
 
 
 def test_a_size_that_loses_the_strokes_is_refused():

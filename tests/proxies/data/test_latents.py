@@ -15,12 +15,12 @@ from proxies.data.listing import list_pictures
 from proxies.data.parts import held_out
 from proxies.data.pictures import captioned_pictures
 from proxies.learning_rate import BASE_WIDTH
-from proxies.trainer import Budget, Trainer
+from proxies.recipe import Budget
 from search_space.errors import WalkbenchError
 from search_space.spec import Conditions
 from tests.proxies.data.files import fill
 from tests.proxies.data.test_cache import VAE, every_second_pixel, make
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import made, small_spec
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def cached(tmp_path):
 def trainer(cached, width=16, latent=12):
     parts = load_latents(cached)
     spec = small_spec(conditions=Conditions(pooled_width=64, classes=10))
-    return Trainer(spec, width, latent, 0, RECIPE, parts.train, parts.validation)
+    return made(spec, (parts.train, parts.validation), width=width, latent=latent)
 
 
 def test_a_batch_has_the_latents_and_embeddings_of_its_rows(cached, tmp_path):
@@ -66,9 +66,9 @@ def test_a_twin_learns_latents_of_any_number_of_channels_and_reads_their_text(tm
     assert run.learner.spec.in_channels == run.learner.spec.out_channels == 5
     before = run.learner.words.weight.detach().clone()
     assert run.learner.words.weight.shape == (48, 5)
-    run.train(Budget(steps=30))
+    run.advance(Budget(steps=30))
     score = run.score()
-    assert score.ok and score.value < 0.9 * run.start_loss
+    assert score.ok and score.value < 0.9 * run.loss_function.start
     assert score.fidelity.data == run.data.name and run.data.name.startswith("latents-")
     assert not torch.equal(run.learner.words.weight, before)
 
@@ -82,11 +82,11 @@ def test_the_learning_rate_of_the_projection_stays_since_its_inputs_do(cached):
 
 def test_a_run_on_latents_goes_on_to_the_last_bit(cached, tmp_path):
     whole, first, second = (trainer(cached) for _ in range(3))
-    whole.train(Budget(steps=6))
-    first.train(Budget(steps=3))
+    whole.advance(Budget(steps=6))
+    first.advance(Budget(steps=3))
     save(first, tmp_path / "run")
     restore(second, tmp_path / "run")
-    second.train(Budget(steps=6))
+    second.advance(Budget(steps=6))
     assert second.score().losses == whole.score().losses
 
 
@@ -155,7 +155,7 @@ def test_latents_of_the_wrong_shape_are_refused(cached, harm, message):
 
 
 def test_a_twin_of_another_side_than_the_latents_is_refused(cached):
-    with pytest.raises(WalkbenchError, match="is 12 wide and the twin 24; use a latent of 12"):
+    with pytest.raises(WalkbenchError, match="are 12 wide and the twin 24; use a latent of 12"):
         trainer(cached, latent=24)
 
 

@@ -9,10 +9,10 @@ from PIL import Image
 from proxies.data.entries import Skipped
 from proxies.data.parts import UNKNOWN
 from proxies.data.pictures import captioned_pictures
-from proxies.trainer import Budget, Trainer
+from proxies.recipe import Budget
 from search_space.errors import WalkbenchError
 from tests.proxies.data.files import fill, pack
-from tests.proxies.small import RECIPE, small_spec
+from tests.proxies.small import RECIPE, made
 
 
 def test_pictures_are_cropped_in_the_middle_and_scaled(tmp_path):
@@ -173,10 +173,8 @@ def test_the_vocabulary_is_that_of_the_training_part(tmp_path):
 def test_a_twin_trains_on_a_tar(tmp_path):
     tar = pack(fill(tmp_path / "pictures", 60), tmp_path / "a.tar")
     parts = captioned_pictures(tar, 24)
-    trainer = Trainer(
-        small_spec(), recipe=RECIPE, data=parts.train, validation_data=parts.validation
-    )
-    trainer.train(Budget(steps=3))
+    trainer = made(data=(parts.train, parts.validation))
+    trainer.advance(Budget(steps=3))
     score = trainer.score()
     assert score.ok
     assert score.fidelity.data == parts.train.name
@@ -186,8 +184,8 @@ def test_a_twin_trains_on_a_tar(tmp_path):
 def test_pictures_of_another_size_than_the_twin_are_named(tmp_path):
     fill(tmp_path, 60)
     parts = captioned_pictures(tmp_path, 32)
-    with pytest.raises(WalkbenchError, match="is 32 wide and the twin 24; use a latent of 32"):
-        Trainer(small_spec(), data=parts.train, validation_data=parts.validation)
+    with pytest.raises(WalkbenchError, match="are 32 wide and the twin 24; use a latent of 32"):
+        made(data=(parts.train, parts.validation))
 
 
 def test_a_folder_without_enough_pictures_says_what_is_missing(tmp_path):

@@ -122,7 +122,7 @@ def test_a_run_that_is_refused_leaves_no_file(spec, tmp_path):
 
 
 def test_a_loss_worse_than_none_on_the_way_is_null_in_json(spec, monkeypatch):
-    monkeypatch.setattr("proxies.loop.WORTHLESS", 0.0)
+    monkeypatch.setattr("proxies.trainer.WORTHLESS", 0.0)
     words = ("--steps", "12", "--extrapolate", "100", "--format", "json")
     result = invoke(spec, *words)
     assert result.exit_code == 1

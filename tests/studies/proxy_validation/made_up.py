@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from proxies.loop import Recipe
+from proxies.recipe import Recipe
 from proxies.score import Fidelity, Score
 from studies.proxy_validation.plan import Plan, make_plan
 from studies.proxy_validation.runs import Result, Run, runs_of

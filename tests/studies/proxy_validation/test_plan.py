@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
+from proxies.compute import Compute
 from proxies.data.source import DataSource
-from proxies.hardware import Compute
-from proxies.loop import Recipe
+from proxies.recipe import Recipe
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named
 from studies.proxy_validation.plan import keep_plan, load_plan, make_plan

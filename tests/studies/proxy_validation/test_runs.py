@@ -3,10 +3,9 @@ import multiprocessing
 
 import pytest
 
-from proxies.hardware import Compute
+from proxies.compute import Compute
 from search_space.errors import WalkbenchError
 from search_space.lock import exclusive
-from studies.proxy_validation import runs
 from studies.proxy_validation.report import report
 from studies.proxy_validation.runs import (
     RUNS,
@@ -15,6 +14,7 @@ from studies.proxy_validation.runs import (
     results_of,
     runs_of,
     train,
+    training_run,
 )
 from tests.studies.proxy_validation.made_up import made_results, small_plan
 
@@ -60,19 +60,17 @@ def test_no_workers_are_refused(tmp_path):
         train(small_plan(designs=4), tmp_path, workers=0)
 
 
-def test_where_and_how_twins_are_trained_reaches_the_loop(tmp_path, monkeypatch):
-    seen = {}
-
-    def run_proxy(spec, **options):
-        seen.update(options)
-        raise ZeroDivisionError
-
+def test_a_run_trains_what_the_plan_says():
     compute = Compute("cpu", "bfloat16", compiled=True, accumulate=True)
-    plan = dataclasses.replace(small_plan(designs=4), compute=compute)
-    monkeypatch.setattr(runs, "run_proxy", run_proxy)
-    with pytest.raises(ZeroDivisionError):
-        runs._train_one(plan, tmp_path, runs_of(plan)[0])
-    assert {name: seen[name] for name in dataclasses.asdict(compute)} == dataclasses.asdict(compute)
+    plan = dataclasses.replace(
+        small_plan(designs=4, short_latent=12), compute=compute, short_batch=1
+    )
+    runs = {run.kind: training_run(plan, run) for run in runs_of(plan)}
+    short, long = runs["short"], runs["long"]
+    assert short.settings.compute == long.settings.compute == compute
+    assert (short.settings.latent, long.settings.latent) == (12, 24)
+    assert (short.settings.recipe.batch, long.settings.recipe.batch) == (1, 2)
+    assert (short.validate_at, long.validate_at) == ((), plan.marks)
 
 
 def test_a_run_says_what_it_was_made_with(tmp_path):

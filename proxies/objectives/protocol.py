@@ -1,0 +1,71 @@
+"""What a training method is to the trainer: `Objective`, its settings, and the `Loss` it prepares.
+
+>>> from proxies.objectives import FlowMatching
+>>> isinstance(FlowMatching(), Objective)
+True
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from proxies.data.training_data import TrainingData
+    from proxies.draw import Draw
+    from proxies.hardware import Hardware
+    from proxies.training_run import TrainingRun
+    from proxies.validation import ValidationSet
+
+Forward: TypeAlias = "Callable[..., Tensor]"
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """A run made ready: its data, its twin in training and the hardware they meet on."""
+
+    run: "TrainingRun"
+    data: "TrainingData"
+    validation: "ValidationSet"
+    learner: "nn.Module"
+    hardware: "Hardware"
+
+
+class Loss(Protocol):
+    """An objective bound to one run.
+
+    ``start`` is the validation loss before training: training that ends above it, or far above it
+    on the way, has diverged.
+    """
+
+    @property
+    def start(self) -> float: ...  # noqa: D102
+
+    def draw(self, generator: "torch.Generator") -> "Draw":
+        """Draw the samples of one step on the CPU; all random numbers come from ``generator``."""
+        ...
+
+    def training(self, forward: "Forward", draw: "Draw") -> "Tensor":
+        """Return the mean loss of ``draw``, which lies on the device; differentiable, ().
+
+        ``forward`` is the twin, compiled perhaps. Only this is called in parts of a batch, so the
+        losses of two samples must not depend on each other.
+        """
+        ...
+
+    def validation(self, learner: "nn.Module") -> list[float]:
+        """Return the loss of each validation sample, the same samples in every run."""
+        ...
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A frozen dataclass of JSON types: ``kind`` is its name, its fields are its settings."""
+
+    kind: ClassVar[str]
+
+    def prepare(self, setup: Setup) -> Loss:
+        """Return the loss of one run; what is heavy (teachers, say) is loaded here."""
+        ...
