@@ -19,6 +19,7 @@ was on; whole networks stand among the blocks they are made of.
 (2, 1)
 """
 
+import json
 import math
 import random
 import time
@@ -34,8 +35,8 @@ from latency_db.backends.host import pinned
 from latency_db.builder_chain import Subject, key_of
 from latency_db.table_file import TableWriter, unfinished_rows
 from latency_db.table_row import Row
+from search_space.blocks import Block
 from search_space.errors import WalkbenchError
-from search_space.spec import UNetSpec
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _visit(
     subject: Subject, backend: Backend, graphs: "_Graphs", effort: Effort, run: str, number: int
 ) -> Row:
     """Time one subject: both chains take turns, and who goes first alternates."""
-    network = isinstance(subject, UNetSpec)
+    network = not isinstance(subject, Block)
     sizes = [1] if network else list(effort.copies or backend.copies)
     runners = {copies: graphs.get(subject, copies) for copies in sizes}
     samples: dict[int, list[float]] = {copies: [] for copies in sizes}
@@ -155,7 +156,7 @@ def _visit(
         run=run,
         pass_number=number,
         units_planned=runners[sizes[-1]].units_planned,
-        spec=subject.to_json() if isinstance(subject, UNetSpec) else "",
+        spec="" if isinstance(subject, Block) else json.dumps(subject.to_dict()),
     )
 
 

@@ -32,10 +32,9 @@ from search_space.blocks import Block, TransformerLayer
 from search_space.cost import STANDING
 from search_space.modules import block_inputs, build
 from search_space.modules.network import example_inputs
-from search_space.spec import UNetSpec
-from search_space.unet import UNet
+from search_space.network import Network, build_network
 
-Subject = Block | UNetSpec
+Subject = Block | Network
 CHAIN_FORMAT = 1  # bumped when copies are put together differently: kept graphs are then stale
 
 
@@ -49,15 +48,15 @@ class Program:
 
 def key_of(subject: Subject) -> str:
     """Return the key of a block or a network in a table."""
-    return network_key(subject) if isinstance(subject, UNetSpec) else subject.key
+    return subject.key if isinstance(subject, Block) else network_key(subject)
 
 
 def program_of(subject: Subject, copies: int = 1, batch: int = 1, seed: int = 0) -> Program:
     """Return ``copies`` of a block, or one whole network, with random weights and inputs."""
     generator = torch.Generator().manual_seed(seed)
-    if isinstance(subject, UNetSpec):
+    if not isinstance(subject, Block):
         named = example_inputs(subject, batch, generator)
-        network = _Network(UNet(subject), tuple(named))
+        network = _Positional(build_network(subject), tuple(named))
         return Program(randomise(network, generator), tuple(named.values()))
     chain = Chain(subject, copies)
     return Program(randomise(chain, generator), chain.example(batch, generator))
@@ -118,17 +117,17 @@ class Chain(nn.Module):
         return x if self.serial else tuple(outputs)
 
 
-class _Network(nn.Module):
-    """A UNet whose conditions are positional, in the order of ``names``."""
+class _Positional(nn.Module):
+    """A network whose inputs are positional, in the order of ``names``."""
 
-    def __init__(self, unet: UNet, names: tuple[str, ...]):
+    def __init__(self, network: nn.Module, names: tuple[str, ...]):
         super().__init__()
-        self.unet = unet
+        self.network = network
         self.names = names
 
     def forward(self, *tensors: Tensor) -> Tensor:
         """Call the network with its conditions by name."""
-        out: Tensor = self.unet(**dict(zip(self.names, tensors, strict=True)))
+        out: Tensor = self.network(**dict(zip(self.names, tensors, strict=True)))
         return out
 
 

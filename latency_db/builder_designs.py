@@ -13,6 +13,7 @@ from latency_db.builder_plan import plan_blocks
 from latency_db.builder_width import with_first_width
 from search_space.errors import WalkbenchError
 from search_space.load import load_spec
+from search_space.network import Network
 from search_space.plan import plan
 from search_space.presets import all_named
 from search_space.sample import draw_distinct
@@ -64,7 +65,7 @@ def designs(
     )
 
 
-def subjects(chosen: Designs, networks: Sequence[UNetSpec] = ()) -> list[Subject]:
+def subjects(chosen: Designs, networks: Sequence[Network] = ()) -> list[Subject]:
     """Return blocks in the order that pays soonest, each network right after its last block."""
     order: list[Subject] = []
     listed: set[Subject] = set()

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search_space.blocks import Block
+from search_space.network import Network
 from search_space.plan import plan
-from search_space.spec import UNetSpec
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class BlockPlan:
     seen: float
 
 
-def plan_blocks(named: Mapping[str, UNetSpec], sampled: Sequence[UNetSpec] = ()) -> BlockPlan:
+def plan_blocks(named: Mapping[str, Network], sampled: Sequence[Network] = ()) -> BlockPlan:
     """Return the distinct blocks of ``named`` designs, then of ``sampled`` ones."""
     needs = {name: _counts(spec) for name, spec in named.items()}
     others = {f"sampled {spec.digest()}": _counts(spec) for spec in sampled}
@@ -66,7 +66,7 @@ def seconds_to_measure(
     return sum(runs * guess_ms[block] / 1e3 + 2 * graph_seconds for block in blocks)
 
 
-def _counts(spec: UNetSpec) -> Counter[Block]:
+def _counts(spec: Network) -> Counter[Block]:
     counts: Counter[Block] = Counter()
     for block, count in plan(spec).blocks():
         counts[block] += count

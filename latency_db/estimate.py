@@ -31,10 +31,10 @@ from latency_db.source import revision_of
 from search_space.blocks import Block
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
+from search_space.modules.network import PlannedNetwork
+from search_space.network import Network
 from search_space.plan import Segment, plan
-from search_space.spec import UNetSpec
 from search_space.trace import Op, trace
-from search_space.unet import UNet
 
 UNKNOWN_WIDENS = 2.0  # an interval grows to this when all the time is in operators never seen
 
@@ -64,7 +64,7 @@ class ChipEstimate:
         """Digest of the fit that ships and of the chip."""
         return revision_of((shipped_fit().revision, self.chip))
 
-    def predict(self, network: UNetSpec) -> Latency:
+    def predict(self, network: Network) -> Latency:
         """Return the estimated latency of one forward pass at batch 1, with its 80 % interval."""
         total = _floor(self.chip)
         for segment in plan(network).segments:
@@ -72,7 +72,7 @@ class ChipEstimate:
         return _latency(total, self.chip)
 
 
-def estimate_spec(spec: UNetSpec, chip: str) -> Latency:
+def estimate_spec(spec: Network, chip: str) -> Latency:
     """Return the latency of ``spec`` on ``chip``, batch 1, converted in an ANE-friendly layout."""
     return ChipEstimate.of(chip).predict(spec)
 
@@ -83,29 +83,29 @@ def estimate_block(block: Block, chip: str) -> Latency:
 
 
 def estimate(
-    module_or_spec: nn.Module | UNetSpec,
+    subject: nn.Module | Network,
     inputs: Sequence[Any] | Mapping[str, Any] | Tensor | None = None,
     chip: str = "A17 Pro",
     setting: Setting | None = None,
 ) -> Latency:
-    """Return the latency of a spec or of any traceable module on ``chip``, with its interval.
+    """Return the latency of a network or of any traceable module on ``chip``, with its interval.
 
     ``inputs`` are the module's forward arguments (a tensor, a sequence, or a mapping of names);
     only their shapes and dtypes matter. The module is traced as a copy on meta, so it may be
     anywhere. ``setting`` says how it will be converted: by default as PyTorch writes it, or
-    ANE-friendly for a spec or a :class:`search_space.unet.UNet`.
+    ANE-friendly for a network or the module of one.
 
     Raises :class:`WalkbenchError` for an unknown chip (naming the nearest), and for a module whose
     shapes depend on values or that cannot be traced. Operators that the tracer does not know are
     named in an :class:`UnknownOperatorWarning`, count as data movement, and widen the interval.
     """
     name = chip_of(chip)
-    if isinstance(module_or_spec, UNetSpec):
-        return ChipEstimate.of(name).predict(module_or_spec)
+    if not isinstance(subject, nn.Module):
+        return ChipEstimate.of(name).predict(subject)
     if inputs is None:
         raise WalkbenchError("estimate needs the inputs of a module; pass its forward arguments")
-    ops = _trace(module_or_spec, inputs)
-    friendly = isinstance(module_or_spec, UNet)
+    ops = _trace(subject, inputs)
+    friendly = isinstance(subject, PlannedNetwork)
     chosen = setting if setting is not None else Setting(ane_layout=friendly)
     return estimate_operators(ops, name, chosen)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 from latency_db.latency import Latency
-from search_space.spec import UNetSpec
+from search_space.network import Network
 
 REVISION_DIGITS = 12
 
@@ -30,7 +30,7 @@ class LatencySource(Protocol):
     def revision(self) -> str:
         """Digest of the fit or the table behind the numbers; equal revisions predict equally."""
 
-    def predict(self, network: UNetSpec) -> Latency:
+    def predict(self, network: Network) -> Latency:
         """Return the latency of one forward pass of ``network`` at batch 1."""
 
 

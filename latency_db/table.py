@@ -31,7 +31,7 @@ from latency_db.table_row import Conditions, Row
 from latency_db.table_samples import MAD_TO_DEVIATION, MEDIAN_OVER_MEAN, NORMAL_QUANTILE
 from search_space.blocks import Block, parse_key
 from search_space.errors import WalkbenchError
-from search_space.spec import UNetSpec
+from search_space.network import Network, network_from_json
 
 CONTRADICTION = 1.15  # largest over smallest, between runs under the same conditions
 
@@ -52,7 +52,7 @@ class Entry:
 class NetworkEntry:
     """A whole network that was timed beside its blocks."""
 
-    spec: UNetSpec
+    spec: Network
     ms: float
     deviation_ms: float
 
@@ -127,7 +127,7 @@ class Table:
         entries, networks = {}, []
         for key, group in by_key.items():
             if group[0].is_network:
-                spec = UNetSpec.from_json(group[0].spec)
+                spec = network_from_json(group[0].spec)
                 networks.append(NetworkEntry(spec, *_pool(group)))
             else:
                 entries[parse_key(key)] = _entry(group)

@@ -30,7 +30,7 @@ import numpy as np
 from latency_db.table_samples import outliers, paired_slope, write_samples
 from search_space.blocks import Block, parse_key
 from search_space.errors import WalkbenchError
-from search_space.spec import UNetSpec
+from search_space.network import Network
 
 NOT_RECORDED = "not recorded"  # a condition nobody wrote down
 NETWORK = "network"  # the kind of a row that times a whole network
@@ -177,9 +177,13 @@ COLUMNS = (
 )
 
 
-def network_key(spec: UNetSpec) -> str:
-    """Return the key under which a table keeps the time of a whole network."""
-    return f"{NETWORK} digest={spec.digest()} size={spec.latent_size}"
+def network_key(network: Network) -> str:
+    """Return the key under which a table keeps the time of a whole network.
+
+    ``size`` is the height of its first input, the latents of a UNet.
+    """
+    _, first = network.plan().inputs[0]
+    return f"{NETWORK} digest={network.digest()} size={first.shape[-1]}"
 
 
 def checksum(cells: Mapping[str, str]) -> str:

@@ -33,8 +33,8 @@ from latency_db.table_correction import MIN_NETWORKS, Correction, fit_correction
 from latency_db.table_missing import MissingEntry, guess_of
 from latency_db.table_samples import NORMAL_QUANTILE
 from latency_db.table_sum import BlockSum, Summation, missing_blocks
+from search_space.network import Network
 from search_space.plan import plan
-from search_space.spec import UNetSpec
 
 # Relative half-width of the interval of an uncorrected sum, for devices whose table holds too few
 # whole networks to tell. On the one processor where whole networks were measured, nine of ten were
@@ -82,7 +82,7 @@ class TableSource:
         estimate = self.estimate.revision if self.estimate is not None else ""
         return revision_of((self.table.revision, self.missing, estimate))
 
-    def predict(self, network: UNetSpec) -> Latency:
+    def predict(self, network: Network) -> Latency:
         """Return the latency of one forward pass of ``network`` at batch 1.
 
         Raises :class:`MissingEntry` for a block that the table lacks, under the policy "error".
@@ -105,7 +105,7 @@ class TableSource:
             source = "estimated"
         return Latency(ms, max(ms - half, 0.1 * ms), ms + half, total.coverage, source)
 
-    def block_sum(self, network: UNetSpec) -> float | None:
+    def block_sum(self, network: Network) -> float | None:
         """Return the uncorrected sum with the price of one call; None where a block is missing."""
         try:
             return self._total(network).ms
@@ -132,7 +132,7 @@ class TableSource:
     def _correcting_with_gaps(self) -> bool:
         return any(missing_blocks(entry.spec, self.table) for entry in self._correcting)
 
-    def _total(self, network: UNetSpec) -> BlockSum:
+    def _total(self, network: Network) -> BlockSum:
         """Sum and price of a call; the whole estimate where no block was measured."""
         if self.estimate is not None and not self._knows(network):
             latency = self.estimate.predict(network)
@@ -140,6 +140,6 @@ class TableSource:
             return BlockSum(0.0, latency.ms, 0.0, 0.0, doubt_ms)
         return self.summation.of(network)
 
-    def _knows(self, network: UNetSpec) -> bool:
+    def _knows(self, network: Network) -> bool:
         """Whether any block of ``network`` was measured."""
         return any(block in self.table.entries for block, _ in plan(network).blocks())

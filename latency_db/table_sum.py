@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from latency_db.table import Table
 from latency_db.table_missing import Guess
 from search_space.blocks import Block
+from search_space.network import Network
 from search_space.plan import Segment, plan
-from search_space.spec import UNetSpec
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Summation:
     guess: Guess
     segments: dict[Segment, BlockSum] = field(default_factory=dict, repr=False)
 
-    def of(self, network: UNetSpec) -> BlockSum:
+    def of(self, network: Network) -> BlockSum:
         """Return the sum over the blocks of ``network``."""
         ms = variance = measured = doubt = 0.0
         for segment in plan(network).segments:
@@ -89,6 +89,6 @@ class Summation:
         return BlockSum(0.0, ms, variance, measured, doubt)
 
 
-def missing_blocks(network: UNetSpec, table: Table) -> list[Block]:
+def missing_blocks(network: Network, table: Table) -> list[Block]:
     """Return the blocks of ``network`` that ``table`` lacks, in forward order, each once."""
     return list(dict.fromkeys(b for b, _ in plan(network).blocks() if b not in table.entries))

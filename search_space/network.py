@@ -38,6 +38,9 @@ class Network(Protocol):
     def kind(self) -> str:
         """The name of its :class:`NetworkKind`."""
 
+    def __hash__(self) -> int:
+        """Networks are keys of caches."""
+
     def digest(self) -> str:
         """Return twelve hex digits that name the network."""
 

@@ -36,10 +36,9 @@ from latency_db.backends.coreml_form import Layout, export_form
 from latency_db.backends.host import versions
 from latency_db.builder_chain import Chain, Program, Subject, key_of, program_of
 from search_space.atomic import atomic_write
-from search_space.blocks import TransformerLayer
+from search_space.blocks import Block, TransformerLayer
 from search_space.cost import block_cost, cost
 from search_space.errors import WalkbenchError, raise_unknown
-from search_space.spec import UNetSpec
 
 TARGETS = {"ios17": "iOS17", "ios18": "iOS18"}
 PRECISIONS = {"fp16": "FLOAT16", "fp32": "FLOAT32"}
@@ -132,7 +131,7 @@ def export_packages(
     jobs = [
         (subject, n)
         for subject in subjects
-        for n in ((1,) if isinstance(subject, UNetSpec) else copies)
+        for n in (copies if isinstance(subject, Block) else (1,))
     ]
     refused: dict[str, str] = {}
     # spawn: torch's threads do not survive a fork; a worker's memory goes with it
@@ -234,7 +233,7 @@ def _in_layout(program: Program, subject: Subject, layout: Layout) -> Program:
 
 
 def _macs(subject: Subject) -> int:
-    return cost(subject).macs if isinstance(subject, UNetSpec) else block_cost(subject).macs
+    return block_cost(subject).macs if isinstance(subject, Block) else cost(subject).macs
 
 
 def _write_json(path: Path, data: Any) -> None:

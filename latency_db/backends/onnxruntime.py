@@ -31,12 +31,12 @@ from latency_db.backends.host import ColdWeights, cpu_name, milliseconds, os_nam
 from latency_db.builder_chain import CHAIN_FORMAT, Subject, key_of, program_of
 from latency_db.table_row import Conditions
 from search_space.atomic import atomic_write
+from search_space.blocks import Block
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.modules.network import example_inputs
-from search_space.spec import UNetSpec
+from search_space.network import build_network
 from search_space.trace import trace
-from search_space.unet import UNet
 
 LEVELS = {"none": "DISABLE_ALL", "basic": "BASIC", "extended": "EXTENDED", "all": "ALL"}
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -207,10 +207,10 @@ def _operators(subject: Subject) -> str:
     """Name what a subject computes: a change of its modules makes the kept graphs stale."""
     import torch
 
-    if isinstance(subject, UNetSpec):
-        with torch.device("meta"):
-            ops = trace(UNet(subject), **example_inputs(subject)).ops
-    else:
+    if isinstance(subject, Block):
         ops = block_cost(subject).ops
+    else:
+        with torch.device("meta"):
+            ops = trace(build_network(subject), **example_inputs(subject)).ops
     text = f"{ops}|{CHAIN_FORMAT}|{versions('torch', 'onnxscript')}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]

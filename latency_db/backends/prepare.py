@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from latency_db.backends.backend import CannotRun, backend_class, backend_of
 from latency_db.builder_chain import Subject, key_of
-from search_space.spec import UNetSpec
+from search_space.blocks import Block
 
 if TYPE_CHECKING:
     from latency_db.builder import Effort
@@ -41,7 +41,7 @@ def prepare_graphs(
     jobs = [
         (subject, copies)
         for subject in subjects
-        for copies in ((1,) if isinstance(subject, UNetSpec) else sizes)
+        for copies in (sizes if isinstance(subject, Block) else (1,))
     ]
     # spawn: torch's threads do not survive a fork
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_quiet) as pool:
