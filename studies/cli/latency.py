@@ -27,7 +27,7 @@ from studies.cli.latency_options import (
     run_measurement,
     with_options,
 )
-from studies.cli.output import Column, Format, FormatOption, emit, err, shortened
+from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.formats import count, decimals
 
 
@@ -62,7 +62,7 @@ def plan(
         for row in listed.blocks
     ]
     columns = [
-        Column("key", "block", shortened),
+        Column("key", "block"),
         Column("designs", "designs", count, right=True),
         Column("uses", "uses", count, right=True),
         Column("first_for", "first needed for"),

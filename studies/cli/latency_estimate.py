@@ -151,12 +151,12 @@ def _score_row(by: str, found: dict[str, Any]) -> dict[str, Any]:
 
 _PUBLISHED = [
     Column("model", "model"),
-    Column("chip", "chip"),
-    Column("resolution", "px", right=True),
-    Column("precision", "precision"),
-    Column("units", "units"),
+    Column("chip", "chip", under="model"),
+    Column("resolution", "px"),
+    Column("precision", "precision", optional=True),
+    Column("units", "units", optional=True),
     Column("published_ms", "published ms", lambda value: f"{value:g}", right=True),
-    Column("use", "used as"),
+    Column("use", "used as", optional=True),
     Column("source", "source"),
 ]
 _ESTIMATE = [
@@ -172,15 +172,15 @@ _SCORES = [
     Column("split", "split"),
     Column("n", "rows", right=True),
     Column("median_pct", "median %", decimals(1), right=True),
-    Column("within_10_pct", "±10 %", decimals(0), right=True),
+    Column("within_10_pct", "±10 %", decimals(0), right=True, optional=True),
     Column("within_20_pct", "±20 %", decimals(0), right=True),
     Column("spearman", "Spearman", decimals(3), right=True),
-    Column("kendall", "Kendall", decimals(3), right=True),
+    Column("kendall", "Kendall", decimals(3), right=True, optional=True),
     Column("coverage_80_pct", "in 80 %", decimals(0), right=True),
     Column("baseline_median_pct", "baseline %", decimals(1), right=True),
     Column("gain_points", "gain", decimals(1), right=True),
-    Column("gain_low", "from", decimals(1), right=True),
-    Column("gain_high", "to", decimals(1), right=True),
+    Column("gain_low", "from", decimals(1), right=True, optional=True),
+    Column("gain_high", "to", decimals(1), right=True, optional=True),
 ]
 
 

@@ -22,7 +22,7 @@ from studies.cli.latency_options import (
     SpecOption,
     named_in,
 )
-from studies.cli.output import Column, Format, FormatOption, emit, err, shortened
+from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.formats import count, decimals
 
 
@@ -75,7 +75,7 @@ def export(
         [asdict(package) for package in packages],
         format,
         [
-            Column("key", "block", shortened),
+            Column("key", "block"),
             Column("copies", "copies", count, right=True),
             Column("target", "target"),
             Column("layout", "layout"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studies.cli.latency_options import LatentOption, NarrowOption, SpecOption
-from studies.cli.output import Column, Format, FormatOption, emit, err, shortened
+from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.formats import count, decimals
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def show(
         for entry in loaded.entries.values()
     ]
     columns = [
-        Column("key", "block", shortened),
+        Column("key", "block"),
         Column("ms", "ms", decimals(4), right=True),
         Column("deviation_ms", "±", decimals(4), right=True),
         Column("floor_ms", "call ms", decimals(4), right=True),

@@ -29,6 +29,7 @@ from studies.cli import (
     walk,
 )
 from studies.cli.output import INTERRUPTED, err
+from studies.cli.wide import add_wide
 
 
 class _Group(TyperGroup):
@@ -69,6 +70,7 @@ def _show_version(value: bool) -> None:
 
 for _module in (demo, cost, walk, spec, space, data, proxy, study, latency, export, dashboard):
     _module.register(app)
+add_wide(app)
 
 
 @app.callback()

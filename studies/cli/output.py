@@ -16,21 +16,31 @@ mqa,389282820
 import csv
 import io
 import json
+import os
+import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-Row = Mapping[str, Any]
+from studies.cli.start import INTERRUPTED
+from studies.cli.table import Column, Row, print_object, print_rows
 
-TEXT_WIDTH = 84
-INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
-PIPE_WIDTH = 160  # columns of a table that is not written to a terminal
+__all__ = [
+    "INTERRUPTED",
+    "Column",
+    "Format",
+    "FormatOption",
+    "Row",
+    "emit",
+    "err",
+    "show_all_columns",
+]
+
+PIPE_WIDTH = 100  # columns of a table in a pipe or file, unless COLUMNS says otherwise
 
 
 class Format(StrEnum):
@@ -46,16 +56,6 @@ FormatOption = Annotated[
 ]
 
 err = Console(stderr=True, highlight=False)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a printed table: which field, under which heading, written how."""
-
-    key: str
-    heading: str
-    write: Callable[[Any], str] = str
-    right: bool = False  # numbers
 
 
 def emit(
@@ -74,15 +74,13 @@ def emit(
     elif format is Format.csv:
         _print_csv([data] if isinstance(data, Mapping) else data)
     elif isinstance(data, Mapping):
-        _print_object(data, columns, title)
+        shown = columns or [Column(key, key, _plain) for key in data]
+        print_object(data, shown, title, _width())
     else:
-        _print_rows(data, columns or _all_columns(data), title)
-
-
-def shortened(value: Any) -> str:
-    """Write a long text, such as a block's key, cut to what leaves room for numbers beside it."""
-    text = str(value)
-    return text if len(text) <= TEXT_WIDTH else text[: TEXT_WIDTH - 1] + "…"
+        width = None if _wide else _width()
+        left_out = print_rows(data, columns or _all_columns(data), title, width)
+        if left_out:
+            err.print(f"left out: {', '.join(left_out)}; --wide shows them", style="dim")
 
 
 def _all_columns(rows: Sequence[Row]) -> list[Column]:
@@ -103,30 +101,21 @@ def _plain(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
 
 
-def _console() -> Console:
-    """Made at each call: stdout is replaced under tests, and its width changes with the window."""
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Console(file=sys.stdout, width=width, highlight=False)
+_wide = False
 
 
-def _print_rows(rows: Sequence[Row], columns: Sequence[Column], title: str | None) -> None:
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for column in columns:
-        keep = column.right or column is columns[0]  # numbers and names stay on one line
-        table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=keep)
-    for row in rows:
-        table.add_row(*(column.write(row.get(column.key)) for column in columns))
-    _console().print(table)
+def show_all_columns(wide: bool) -> None:
+    """Print every column of the tables that follow, side by side, however wide they get."""
+    global _wide
+    _wide = wide
 
 
-def _print_object(data: Row, columns: Sequence[Column] | None, title: str | None) -> None:
-    table = Table(title=title, title_justify="left", show_header=False)
-    table.add_column(style="bold")
-    table.add_column()
-    shown = columns or [Column(key, key, _plain) for key in data]
-    for column in shown:
-        table.add_row(column.heading, column.write(data.get(column.key)))
-    _console().print(table)
+def _width() -> int:
+    """Columns of the window; asked at each table, as a window changes its size."""
+    if sys.stdout.isatty():
+        return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() and int(columns) else PIPE_WIDTH
 
 
 def _print_csv(rows: Sequence[Row]) -> None:

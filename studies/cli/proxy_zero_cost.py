@@ -53,8 +53,8 @@ def zero_cost(
     rows = _rows(designs, train, seed=seed, width=width, latent=side, batch=batch)
     columns = [
         Column("spec", "spec"),
-        Column("params", "params", count, right=True),
-        Column("macs", "MACs", giga, right=True),
+        Column("params", "params", count, right=True, optional=True),
+        Column("macs", "MACs", giga, right=True, optional=True),
         Column("grad_norm", "grad_norm", decimals(2), right=True),
         Column("snip", "snip", decimals(1), right=True),
         Column("synflow", "synflow (log)", decimals(2), right=True),

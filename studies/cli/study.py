@@ -192,8 +192,8 @@ _LIST_COLUMNS = [
     Column("failed", "failed"),
     Column("front", "front"),
     Column("objectives", "objectives", ", ".join),
-    Column("space", "space", lambda name: name or "–"),
-    Column("device", "device", lambda name: name or "–"),
+    Column("space", "space", lambda name: name or "–", optional=True),
+    Column("device", "device", lambda name: name or "–", optional=True),
     Column("last", "last trial", lambda date: (date or "–").replace("T", " ")),
 ]
 

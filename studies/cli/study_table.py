@@ -25,13 +25,13 @@ def columns(rows: Sequence[dict[str, Any]]) -> list[Column]:
         chosen.append(Column("latency", "latency ms", latency_text))
     chosen += [
         Column("params", "params", _whole(1e6, "M"), right=True),
-        Column("macs", "MACs", _whole(1e9, "G"), right=True),
+        Column("macs", "MACs", _whole(1e9, "G"), right=True, under="params"),
     ]
     if any(row["feasible"] is not True for row in rows):
         words = {True: "yes", False: "no", None: "–"}
         chosen.append(Column("feasible", "in budget", words.__getitem__))
     if any(row["state"] != "COMPLETE" for row in rows):
-        chosen.append(Column("remark", "remark", lambda text: text or ""))
+        chosen.append(Column("remark", "remark", lambda text: text or "", under="design"))
     return chosen
 
 

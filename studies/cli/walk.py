@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from studies.cli.output import Column, Format, FormatOption, emit, err
-from studies.formats import count, giga, millions, percent
+from studies.formats import giga, millions, percent
 
 
 class FamilyOption(StrEnum):
@@ -50,24 +50,24 @@ def walk(
     for name in dict.fromkeys(row["family"] for row in rows):
         own = [flat_row(row) for row in rows if row["family"] == name]
         emit(own, format, _columns(device), f"Family {name}: the walk from SDXL to SnapGen")
-    trained = [row for row in rows if row["proxy_loss"]]
+    trained = [{**row, **row["proxy_loss"]} for row in rows if row["proxy_loss"]]
     if trained:
-        lines = [{**row, **row["proxy_loss"]} for row in trained]
-        emit(lines, format, MEASURED, "Loss after short training of a narrow twin, measured")
+        emit(trained, format, MEASURED, MEASURED_TITLE.format(**trained[0]))
     _legend(device)
 
 
+MEASURED_TITLE = (
+    "Measured change in loss after {steps:,} training steps of a narrow twin on {latent}-pixel "
+    "pictures, {seeds} seeds"
+)
 MEASURED = [
     Column("step", "step"),
-    Column("against", "against"),
+    Column("against", "against", under="step"),
     Column("relative", "loss Δ", percent, right=True),
     Column("low", "95 % from", percent, right=True),
     Column("high", "to", percent, right=True),
     Column("verdict", "verdict"),
-    Column("seeds", "seeds", count, right=True),
-    Column("steps", "steps", count, right=True),
-    Column("latent", "latent", count, right=True),
-    Column("untried_latents", "also needs", lambda v: ", ".join(map(str, v)) or "–", right=True),
+    Column("untried_latents", "not tried at", lambda v: ", ".join(map(str, v)) or "–", right=True),
 ]
 
 
@@ -117,15 +117,15 @@ def _columns(device: str) -> list[Column]:
     return [
         Column("step", "step"),
         Column("params", "params", millions, right=True),
-        Column("params_delta", "Δ", percent, right=True),
-        Column("params_published", "published"),
+        Column("params_delta", "Δ", percent, right=True, under="params"),
+        Column("params_published", "published", under="params"),
         Column("macs", "MACs", giga, right=True),
-        Column("macs_delta", "Δ", percent, right=True),
-        Column("macs_published", "published"),
+        Column("macs_delta", "Δ", percent, right=True, under="macs"),
+        Column("macs_published", "published", under="macs"),
         Column("latency", "est. ms (80 %)", right=True),
-        Column("latency_delta", "Δ", percent, right=True),
-        Column("latency_published", "published"),
-        Column("fid_published", "FID published"),
+        Column("latency_delta", "Δ", percent, right=True, under="latency"),
+        Column("latency_published", "published", under="latency"),
+        Column("fid_published", "FID published", under="step"),
     ]
 
 
