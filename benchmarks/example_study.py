@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from studies.config import load_config
+from studies.reading import study_data
 from studies.runner import run_study
-from studies.store import objectives, rows
-from studies.summary import shown_rows
+from studies.summary import best_designs
 
 TARGET = Path(__file__).parents[1] / "studies" / "example" / "example.db"
 TRIALS, STEPS = 20, 80
@@ -30,8 +30,10 @@ def main() -> None:
     proxy = dataclasses.replace(demo.proxy, steps=STEPS)
     config = dataclasses.replace(demo, name="example", proxy=proxy)
     run = run_study(config, trials=TRIALS, storage=str(TARGET))
-    for row in shown_rows(rows(run.study), objectives(run.study), everything=True):
-        print(row["trial"], row["design"], row["values"], "front" if row["on_front"] else "")
+    study = study_data(run.study)
+    on_front = {trial.number for trial in best_designs(study)}
+    for trial in study.trials:
+        print(trial.number, trial.label, trial.values, "front" * (trial.number in on_front))
     with sqlite3.connect(TARGET) as database:
         # Which process of which host ran a trial is nobody's business once it is finished.
         database.execute("DELETE FROM trial_user_attributes WHERE key = 'worker'")

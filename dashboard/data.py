@@ -4,6 +4,7 @@ Storages stay open from one refresh to the next; what is computed from a study i
 storage, its name and its last trial. A study object is never kept: it belongs to one thread.
 """
 
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,10 @@ def progress(url: str, found: StudyData) -> go.Figure:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _progress(url: str, name: str, stamp: tuple[int, int, str], _found: StudyData) -> go.Figure:
-    return progress_figure(_found.rows, _found.objectives)
+def _progress(
+    url: str, name: str, stamp: tuple[int, int, datetime | None], _found: StudyData
+) -> go.Figure:
+    return progress_figure(_found.trials, _found.objectives)
 
 
 @st.cache_data(show_spinner="Pricing every step of the walk …", max_entries=64)

@@ -1,10 +1,7 @@
-"""One trial on a page: its numbers beside another design's, what differs, how to take it along."""
+"""One trial on a page: its numbers beside another design's, their differences, its export."""
 
-import dataclasses
 import shlex
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 import streamlit as st
 
@@ -12,58 +9,60 @@ from dashboard import data
 from dashboard.design_tables import changes
 from dashboard.design_view import show_design
 from dashboard.tables import table
+from latency_db.latency import Latency
 from latency_db.sources import source_of
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named, named_spec
 from search_space.spec import UNetSpec
-from studies.figures.axes import AXES
 from studies.figures.pareto import verdict
 from studies.formats import percent
 from studies.gallery import read_grid
+from studies.metrics import all_metrics
 from studies.reading import StudyData
+from studies.records import LatencyOrigin, TrialRecord
 
 REFERENCE = "snapgen-imagenet"
 
 
-def show_trial(row: Mapping[str, Any], study: StudyData, url: str) -> None:
-    """Show the trial ``row`` of ``study``, which is in the storage at ``url``."""
-    st.subheader(f"{row['name'] or 'Design ' + row['digest']}, trial {row['trial']}")
-    st.caption(verdict(row))
+def show_trial(trial: TrialRecord, study: StudyData, url: str) -> None:
+    """Show one ``trial`` of ``study``, which is in the storage at ``url``."""
+    st.subheader(f"{trial.name or f'Design {trial.digest}'}, trial {trial.number}")
+    st.caption(verdict(trial))
     try:
-        spec = UNetSpec.from_dict(row["spec"])
+        spec = trial.network
     except WalkbenchError as error:
         st.error(f"Another version of Walkbench made this design: {error}.")
         return
     names = list(all_named())
     other = st.selectbox("Compare with", names, index=names.index(REFERENCE), key="reference")
-    reference = reference_row(other, study, row)
-    st.html(table(*number_table(row, reference, other), classes=["", "n", "n", "n"]))
+    reference = reference_trial(other, study, trial)
+    st.html(table(*number_table(trial, reference, other), classes=["", "n", "n", "n"]))
     st.caption("± standard error · ○ estimated, ■ measured, (80 % interval)")
-    titles = ["Stages", f"Against {other}", "What its twin draws", "Take it along"]
+    titles = ["Stages", f"Against {other}", "What its twin draws", "Export"]
     stages, differs, draws, take = st.tabs(titles)
     with stages:
         show_design(spec, key="trial")
     with differs:
         found = [list(line) for line in changes(named_spec(other), spec)]
         if found:
-            st.html(table(["", other, f"trial {row['trial']}"], found))
+            st.html(table(["", other, f"trial {trial.number}"], found))
         else:
             st.caption(f"This is {other}: nothing differs.")
     with draws:
-        _show_samples(row, study, url)
+        _show_samples(trial, study, url)
     with take:
         st.caption("Writes the design and its configuration to a folder:")
-        st.code(export_command(row["trial"], study.name, url), language="bash", wrap_lines=True)
-        if row.get("provenance"):
-            st.caption("Where its numbers were made:")
-            st.json(row["provenance"], expanded=False)
+        st.code(export_command(trial.number, study.name, url), language="bash", wrap_lines=True)
+        if trial.provenance:
+            st.caption("Machine and versions that measured it:")
+            st.json(dict(trial.provenance), expanded=False)
 
 
-def _show_samples(row: Mapping[str, Any], study: StudyData, url: str) -> None:
+def _show_samples(trial: TrialRecord, study: StudyData, url: str) -> None:
     """Show the pictures that the trial's twin drew, or why there are none."""
     try:
-        png = read_grid(url, row, study.rows)
+        png = read_grid(url, trial, study.trials)
     except WalkbenchError as error:
         st.caption(f"{error}.")
         return
@@ -72,46 +71,48 @@ def _show_samples(row: Mapping[str, Any], study: StudyData, url: str) -> None:
 
 
 def number_table(
-    row: Mapping[str, Any], reference: Mapping[str, Any], name: str
+    trial: TrialRecord, reference: TrialRecord, name: str
 ) -> tuple[list[str], list[list[str]]]:
-    """Return (head, rows): each number of ``row``, of ``reference`` and their ratio."""
+    """Return (head, rows): each number of ``trial``, of ``reference`` and their ratio."""
     lines = []
-    for axis in AXES.values():
-        ours, theirs = axis.value(row), axis.value(reference)
+    for metric in all_metrics():
+        ours, theirs = trial.measured(metric.name), reference.measured(metric.name)
         if ours is None and theirs is None:
             continue
-        delta = percent(ours / theirs - 1) if ours is not None and theirs else "–"
-        if axis.kind != "exact" and delta != "–":
+        delta = percent(ours.value / theirs.value - 1) if ours and theirs and theirs.value else "–"
+        if metric.uncertainty != "exact" and delta != "–":
             delta = f"≈ {delta}"  # of two uncertain numbers
-        lines.append([axis.name, axis.write(row), axis.write(reference), delta])
+        lines.append([metric.title, metric.write(ours), metric.write(theirs), delta])
     return ["", "this design", name, "Δ"], lines
 
 
-def reference_row(name: str, study: StudyData, row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the named design as a row: the study's own trial of it, else priced as ``row`` was."""
+def reference_trial(name: str, study: StudyData, trial: TrialRecord) -> TrialRecord:
+    """Return the study's own trial of the named design, else the design priced as ``trial`` was."""
     spec = named_spec(name)
     digest = spec.digest()
-    own = [r for r in study.rows if r["digest"] == digest and r["cost"]]
+    own = [t for t in study.trials if t.digest == digest and t.cost]
     if own:
-        return next((r for r in own if r["score"]), own[0])
-    latency = row.get("latency") or {}
-    device, by = latency.get("device"), latency.get("by")
-    return {
-        "values": {},
-        "score": None,
-        "cost": dataclasses.asdict(cost(spec)),
-        "latency": _predict(spec, device, by) if device else None,
-    }
+        return next((t for t in own if t.score), own[0])
+    return TrialRecord(
+        -1,
+        "WAITING",
+        name=name,
+        digest=digest,
+        spec=spec.to_dict(),
+        cost=cost(spec),
+        latency=_predict(spec, trial.latency_origin) if trial.latency_origin else None,
+    )
 
 
 @lru_cache(maxsize=256)
-def _predict(spec: UNetSpec, device: str, by: str | None) -> dict[str, Any] | None:
-    """Predict on the trial's device, if by the source that the trial was priced with."""
+def _predict(spec: UNetSpec, origin: LatencyOrigin) -> Latency | None:
+    """Predict with the source that priced the trial; None where this installation lacks it."""
     try:
-        source = source_of(device)
+        source = source_of(origin.device)
     except WalkbenchError:
         return None  # a device that this installation does not know
-    return dataclasses.asdict(source.predict(spec)) if source.name == by else None
+    same = source.name == origin.by and origin.revision in (None, source.revision)
+    return source.predict(spec) if same else None
 
 
 def export_command(trial: int, study: str, url: str) -> str:

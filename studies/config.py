@@ -1,7 +1,7 @@
-r"""A study's config: what is searched, what is minimised, under which budgets, scored how.
+r"""A study's config: the space, the objectives, the budgets, the device, and how twins are trained.
 
-A TOML file, checked when it is read: a table or key that nobody knows, a value out of range and a
-device nobody has are errors before anything runs. `docs/studies.md` lists every key.
+A TOML file, checked when it is read: an unknown table, key or device and a value out of range are
+errors before anything runs. `docs/studies.md` lists every key.
 
 >>> config = load_config("demo")
 >>> config.objectives, config.budgets
@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from latency_db.devices import chip_of
+from latency_db.source import LatencySource
+from latency_db.sources import source_of
 from proxies.compute import PRECISIONS, Compute
 from proxies.data.dataset import shapes
 from proxies.data.source import DataSource
@@ -32,14 +32,15 @@ from search_space.presets import all_named
 from search_space.space import OutsideSpace, SearchSpace
 from search_space.spec import UNetSpec
 from studies.config_table import ConfigTable
-from studies.pareto import BUDGETS, OBJECTIVES
+from studies.metrics import METRICS, all_metrics, budget_names
+from studies.records import Revisions, StudyRecord
+from studies.samplers import SAMPLERS
 
-SAMPLERS = ("tpe", "nsga2", "random", "gp")
 _TABLES = ("study", "space", "objectives", "budgets", "device", "proxy", "enqueue")
 
 
 @dataclass(frozen=True)
-class Design:
+class NamedDesign:
     """A design to evaluate first: its name, or the file it came from, and its spec."""
 
     name: str
@@ -50,8 +51,8 @@ class Design:
 class StudyConfig:
     """One study, checked. ``left_out`` says which designs to enqueue lie outside the space.
 
-    ``samples`` is how many pictures each trained twin draws; it changes no score, so it is no part
-    of what trials share.
+    ``tables`` are measured latency tables, names or paths. ``samples`` is how many pictures each
+    trained twin draws; it changes no score, so it is no part of what trials share.
     """
 
     name: str
@@ -63,20 +64,40 @@ class StudyConfig:
     objectives: tuple[str, ...]
     budgets: Mapping[str, float]
     device: str | None
+    tables: tuple[str, ...]
     proxy: TrainingSettings | None
-    enqueue: tuple[Design, ...]
+    enqueue: tuple[NamedDesign, ...]
     left_out: tuple[str, ...] = ()
     samples: int = 0
 
-    def about(self) -> dict[str, Any]:
-        """Return what every trial of the study shares, as JSON; two of them compare or do not."""
-        return {
-            "space": {"name": self.space.name, "digest": self.space.digest()},
-            "objectives": list(self.objectives),
-            "budgets": dict(self.budgets),
-            "device": self.device,
-            "proxy": self.proxy.identity() if self.proxy else None,
-        }
+    @property
+    def trains(self) -> bool:
+        """Whether an objective needs training."""
+        return any(METRICS.get(name).stage == "trained" for name in self.objectives)
+
+    def latency_source(self) -> LatencySource | None:
+        """Return what prices designs on the study's device; None for a study without a device."""
+        if self.device is None and not self.tables:
+            return None
+        return source_of(self.device, self.tables)
+
+    def shared(self, latency: LatencySource | None) -> StudyRecord:
+        """Return what every trial of the study shares when ``latency`` prices it."""
+        return StudyRecord(
+            space=self.space.name,
+            space_digest=self.space.digest(),
+            objectives=self.objectives,
+            budgets=self.budgets,
+            device=self.device or (latency.device if latency else None),
+            latency_by=latency.name if latency else None,
+            proxy=self.proxy.identity() if self.proxy else None,
+            revisions=(
+                Revisions(
+                    latency=latency.revision if latency else None,
+                    proxy=self.proxy.digest() if self.proxy else None,
+                ),
+            ),
+        )
 
 
 def shipped_configs() -> list[str]:
@@ -119,61 +140,87 @@ def parse_config(text: str, where: str = "config", folder: Path | None = None) -
     name = study.text("name")
     trials = study.whole("trials", least=1)
     seed = study.whole("seed", 0, least=0)
-    sampler = study.choice("sampler", SAMPLERS, "tpe")
+    sampler = study.choice("sampler", SAMPLERS.names(), "tpe")
     storage = study.text("storage", None)
     study.done()
     objectives = _objectives(tables["objectives"])
     budgets = _budgets(tables["budgets"])
-    device = _device(tables["device"], {*objectives, *budgets})
+    device, latency_tables = _device(tables["device"], {*objectives, *budgets}, folder)
     space = _space(tables["space"], folder)
     samples = tables["proxy"].whole("samples", 0, least=0)
-    proxy = _proxy(tables["proxy"], space, folder) if "proxy_loss" in objectives else None
+    trained = [name for name in objectives if METRICS.get(name).stage == "trained"]
+    proxy = _proxy(tables["proxy"], space, folder) if trained else None
     if samples and proxy is not None and not proxy.data.drawable:
         raise WalkbenchError(f"{where}: [proxy] samples draws pictures; leave it out with latents")
     if proxy is None and "proxy" in data:
+        needing = ", ".join(metric.name for metric in all_metrics() if metric.stage == "trained")
         raise WalkbenchError(
-            f"{where}: [proxy] has no effect without the objective proxy_loss; "
-            "add the objective or remove the table"
+            f"{where}: [proxy] has no effect without an objective that is trained ({needing}); "
+            "add one or remove the table"
         )
-    if sampler == "gp" and budgets and proxy:
+    if SAMPLERS.get(sampler).repeats_unseen and budgets and proxy:
         raise WalkbenchError(
-            f"{where}: sampler 'gp' does not see candidates over budget, which are never trained, "
-            "and would ask for them again and again; use 'tpe' or remove [budgets]"
+            f"{where}: sampler {sampler!r} does not see candidates over budget, which are never "
+            "trained, and would suggest them again and again; use 'tpe' or remove [budgets]"
         )
     enqueue, left_out = _enqueue(tables["enqueue"], space, folder)
     return StudyConfig(
-        name, trials, seed, sampler, storage, space, objectives, budgets, device, proxy,
-        enqueue, left_out, samples,
+        name, trials, seed, sampler, storage, space, objectives, budgets, device, latency_tables,
+        proxy, enqueue, left_out, samples,
     )  # fmt: skip
 
 
 def _objectives(table: ConfigTable) -> tuple[str, ...]:
-    names = table.take("minimise")
+    """Return the objectives, minimised ones first; each stands under the goal of its metric."""
+    names: list[str] = []
+    for goal in ("minimise", "maximise"):
+        allowed = [metric.name for metric in all_metrics() if metric.goal == goal]
+        listed = table.take(goal, [])
+        words = f"a list of {', '.join(allowed) or 'metrics (none has this goal)'}"
+        if not isinstance(listed, list) or any(name not in allowed for name in listed):
+            raise table.bad(goal, words)
+        if len(set(listed)) != len(listed):
+            raise table.bad(goal, f"{words}, each once,")
+        names += listed
     table.done()
-    allowed = f"a list of {', '.join(OBJECTIVES)}"
-    if not isinstance(names, list) or not names or any(n not in OBJECTIVES for n in names):
-        raise table.bad("minimise", allowed)
-    if len(set(names)) != len(names):
-        raise table.bad("minimise", f"{allowed}, each once,")
+    if not names:
+        allowed = [metric.name for metric in all_metrics() if metric.goal == "minimise"]
+        raise table.bad("minimise", f"a list of {', '.join(allowed)}")
     return tuple(names)
 
 
 def _budgets(table: ConfigTable) -> dict[str, float]:
-    limits = {name: table.positive(name, None) for name in BUDGETS}
+    limits = {name: table.positive(name, None) for name in budget_names()}
     table.done()
     return {name: limit for name, limit in limits.items() if limit is not None}
 
 
-def _device(table: ConfigTable, used: set[str]) -> str | None:
+def _device(
+    table: ConfigTable, used: set[str], folder: Path | None
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return the device and the measured tables that price designs on it."""
     name: str | None = table.text("name", None)
+    listed = table.take("table", [])
     table.done()
-    if name is not None:
-        chip_of(name)  # raises, naming the nearest one
-    elif "latency_ms" in used:
+    listed = [listed] if isinstance(listed, str) else listed
+    if not isinstance(listed, list) or not all(isinstance(one, str) and one for one in listed):
+        raise table.bad("table", "the name or path of a latency table, or a list of these,")
+    tables = tuple(_beside(one, folder) for one in listed)
+    if name is not None or tables:
+        source_of(name, tables)  # raises for what is unknown or does not fit together
+        return name, tables
+    looked_up = sorted(n for n in used if METRICS.get(n).stage == "lookup")
+    if looked_up:
         raise WalkbenchError(
-            f'{table.where}: latency_ms needs a device; add [device] name = "iPhone 16 Pro"'
+            f'{table.where}: {looked_up[0]} needs a device; add [device] name = "iPhone 16 Pro"'
         )
-    return name
+    return None, ()
+
+
+def _beside(table: str, folder: Path | None) -> str:
+    """Return the path of a table beside the config; a shipped table keeps its name."""
+    path = (folder or Path()) / table
+    return str(path) if path.exists() else table
 
 
 def _space(table: ConfigTable, folder: Path | None) -> SearchSpace:
@@ -240,13 +287,13 @@ def _data(table: ConfigTable, folder: Path) -> DataSource:
 
 def _enqueue(
     table: ConfigTable, space: SearchSpace, folder: Path | None
-) -> tuple[tuple[Design, ...], tuple[str, ...]]:
+) -> tuple[tuple[NamedDesign, ...], tuple[str, ...]]:
     """Return the designs to evaluate first and a line about each one outside the space."""
     listed, strict = table.take("designs", None), table.flag("strict", True)
     table.done()
     if listed is None:
         named = all_named().items()
-        designs = [Design(name, spec) for name, spec in named if spec in space]
+        designs = [NamedDesign(name, spec) for name, spec in named if spec in space]
         return _without_twins(designs), ()
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise table.bad("designs", "a list of names or JSON files of specs")
@@ -256,7 +303,7 @@ def _enqueue(
         spec = load_spec(str((folder or Path()) / name) if is_file else name)
         try:
             space.params_of(spec)
-            inside.append(Design(name, spec))
+            inside.append(NamedDesign(name, spec))
         except OutsideSpace as error:
             outside.append(f"{name}: {error}")
     if outside and strict:
@@ -268,9 +315,9 @@ def _enqueue(
     return _without_twins(inside), tuple(outside)
 
 
-def _without_twins(designs: list[Design]) -> tuple[Design, ...]:
+def _without_twins(designs: list[NamedDesign]) -> tuple[NamedDesign, ...]:
     """Drop later names of one design: snapgen-imagenet is the last step of family F."""
-    first: dict[str, Design] = {}
+    first: dict[str, NamedDesign] = {}
     for design in designs:
         first.setdefault(design.spec.digest(), design)
     return tuple(first.values())

@@ -45,7 +45,9 @@ def find_design(text: str, study: str | None = None, storage: str | None = None)
 
 
 def _of_trial(number: int, name: str | None, storage: str | None) -> Design:
-    from studies.store import about, open_storage, open_study, row, storage_url, study_names
+    from studies.reading import study_data
+    from studies.store import open_storage, open_study, storage_url, study_names
+    from studies.summary import latency_dict, score_dict
 
     opened = open_storage(storage_url(storage))
     if name is None:
@@ -56,26 +58,23 @@ def _of_trial(number: int, name: str | None, storage: str | None) -> Design:
                 f"known: {', '.join(known) or 'none'}"
             )
         name = known[0]
-    study = open_study(opened, name)
-    found = row(study, number)
-    if not found["spec"]:
+    found = study_data(open_study(opened, name)).trial(number)
+    if not found.spec:
         raise WalkbenchError(
-            f"trial {number} of study {name!r} has no spec ({found['state'].lower()}); "
+            f"trial {number} of study {name!r} has no spec ({found.state.lower()}); "
             f"`walkbench study best {name} --all` lists those that have"
         )
-    spec = found["spec"]
-    latency = found["latency"]
     return Design(
-        UNetSpec.from_json(spec) if isinstance(spec, str) else UNetSpec.from_dict(spec),
-        name=found["name"],
-        latency={"device": about(study).get("device"), **latency} if latency else None,
-        score=found["score"],
+        found.network,
+        name=found.name,
+        latency=latency_dict(found),
+        score=score_dict(found),
         trial={
             "study": name,
             "number": number,
-            "state": found["state"],
-            "values": found["values"],
-            "feasible": found["feasible"],
-            "provenance": found["provenance"],
+            "state": found.state,
+            "values": dict(found.values),
+            "feasible": found.feasible,
+            "provenance": found.provenance,
         },
     )

@@ -1,10 +1,10 @@
-"""What the twins of a study draw, for people to look at: a grid of pictures per trained trial.
+"""Pictures that the twins of a study draw: one grid for each trained trial.
 
-A loss says little to the eye. With ``[proxy] samples = 32`` every trained twin draws the same
-prompts from the same noise, and the grid is kept as an Optuna artifact of its trial, so that other
-tools find it too (``optuna-dashboard --artifact-dir FOLDER``). The folder lies beside a SQLite
-storage and carries its name; for a database server it is ``runs/artifacts`` where the worker runs,
-which several machines may share. A grid that cannot be kept costs its trial nothing but the grid.
+With ``[proxy] samples = 32`` every trained twin draws the same prompts from the same noise. The
+grid is kept as an Optuna artifact of its trial, so that other tools find it too
+(``optuna-dashboard --artifact-dir FOLDER``). The folder lies beside a SQLite storage and carries
+its name; for a database server it is ``runs/artifacts`` where the worker runs, which several
+machines may share. A grid that cannot be kept does not fail its trial.
 
 >>> gallery_folder("sqlite:///runs/demo.db").as_posix()
 'runs/demo.artifacts'
@@ -14,7 +14,7 @@ which several machines may share. A grid that cannot be kept costs its trial not
 
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,9 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from proxies.samples import draw_samples, save_grid
 from proxies.trainer import Trainer
 from search_space.errors import WalkbenchError
+from studies.record_codec import write_samples
+from studies.records import Samples, TrialRecord
 
-ATTRIBUTE = "samples"  # of a trial: artifact, folder, count; or failed, with the reason
 SHARED_FOLDER = Path("runs/artifacts")
 
 
@@ -41,7 +42,7 @@ def gallery_folder(url: str) -> Path:
 
 
 class Gallery:
-    """Draws ``count`` pictures when a twin is trained, and hangs them up at its trial.
+    """Draws ``count`` pictures when a twin is trained, and keeps them with its trial.
 
     Raises :class:`WalkbenchError` for a folder that cannot be made.
     """
@@ -59,7 +60,7 @@ class Gallery:
             ) from None
 
     def draw(self, trainer: Trainer) -> None:
-        """Draw what ``trainer`` has learnt, unless it has failed; an error here costs no score."""
+        """Draw from ``trainer`` unless it has failed; an error here does not fail the trial."""
         self._drawn, self._failed = None, None
         try:
             if not trainer.failed:
@@ -67,12 +68,12 @@ class Gallery:
         except WalkbenchError as error:
             self._failed = str(error)
 
-    def hang(self, trial: optuna.Trial) -> None:
+    def keep(self, trial: optuna.Trial) -> None:
         """Keep what was drawn last as an artifact of ``trial``, once."""
         images, self._drawn = self._drawn, None
         failed, self._failed = self._failed, None
         if failed is not None:
-            trial.set_user_attr(ATTRIBUTE, {"failed": failed})
+            write_samples(trial, Samples(failed=failed))
         if images is None:
             return
         try:
@@ -81,10 +82,9 @@ class Gallery:
                 save_grid(file, images)
                 artifact = _upload(file, trial, self.folder)
         except (OSError, WalkbenchError) as error:
-            trial.set_user_attr(ATTRIBUTE, {"failed": " ".join(str(error).split())})
+            write_samples(trial, Samples(failed=" ".join(str(error).split())))
             return
-        kept = {"artifact": artifact, "folder": str(self.folder.resolve()), "count": len(images)}
-        trial.set_user_attr(ATTRIBUTE, kept)
+        write_samples(trial, Samples(artifact, str(self.folder.resolve()), len(images)))
 
 
 def _upload(file: Path, trial: optuna.Trial, folder: Path) -> str:
@@ -94,30 +94,29 @@ def _upload(file: Path, trial: optuna.Trial, folder: Path) -> str:
         return upload_artifact(artifact_store=store, file_path=str(file), study_or_trial=trial)
 
 
-def read_grid(url: str, row: Mapping[str, Any], rows: list[dict[str, Any]]) -> bytes:
-    """Return the PNG of a trial's pictures, or of the trial's that trained its design for it.
+def read_grid(url: str, trial: TrialRecord, trials: Sequence[TrialRecord]) -> bytes:
+    """Return the PNG of a trial's pictures, or those of the trial that trained its design.
 
-    ``rows`` are the study's. Raises :class:`WalkbenchError` saying why there is none.
+    ``trials`` are the study's. Raises :class:`WalkbenchError` saying why there is none.
     """
-    trial, found = row["trial"], row.get("samples")
-    trained_by = (row.get("score") or {}).get("reused_from")
-    if found is None and trained_by is not None:
-        found = next((r["samples"] for r in rows if r["trial"] == trained_by), None)
+    number, found = trial.number, trial.samples
+    if found is None and trial.trained_by is not None:
+        found = trials[trial.trained_by].samples
     if found is None:
-        why = "it was not trained" if not row.get("score") else "its study keeps none"
+        why = "its study keeps none" if trial.score else "it was not trained"
         raise WalkbenchError(
-            f"trial {trial} has no samples: {why}; samples = 32 under [proxy] in the config makes "
+            f"trial {number} has no samples: {why}; samples = 32 under [proxy] in the config makes "
             "trained trials draw"
         )
-    if "failed" in found:
-        raise WalkbenchError(f"the samples of trial {trial} were not kept: {found['failed']}")
-    for folder in (gallery_folder(url), Path(found["folder"])):
+    if found.failed:
+        raise WalkbenchError(f"the samples of trial {number} were not kept: {found.failed}")
+    for folder in (gallery_folder(url), Path(found.folder)):
         try:
-            with FileSystemArtifactStore(base_path=folder).open_reader(found["artifact"]) as file:
+            with FileSystemArtifactStore(base_path=folder).open_reader(found.artifact) as file:
                 return file.read()
         except (ArtifactNotFound, OSError):
             continue
     raise WalkbenchError(
-        f"the samples of trial {trial} are not here: they were written to {found['folder']} on the "
-        f"machine that trained it; copy {found['artifact']} from there to {gallery_folder(url)}"
+        f"the samples of trial {number} are not here: they were written to {found.folder} on the "
+        f"machine that trained it; copy {found.artifact} from there to {gallery_folder(url)}"
     )

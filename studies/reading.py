@@ -1,6 +1,7 @@
-"""Reading a study that may still be running, again and again, as a page does at each refresh.
+"""`StudyData`: one study as it stands, for everything that shows studies.
 
-Finished trials never change, so a storage opened here reads each of them from the database once.
+It may still be running and be read again and again, as a page does at each refresh. A storage
+opened here reads each finished trial from the database once.
 
 >>> open_for_reading("sqlite:///nowhere.db")
 Traceback (most recent call last):
@@ -8,10 +9,10 @@ Traceback (most recent call last):
 search_space.errors.WalkbenchError: storage sqlite:///nowhere.db does not exist; ...
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 import optuna
 import sqlalchemy
@@ -19,26 +20,53 @@ from optuna.storages import BaseStorage
 
 from search_space.errors import WalkbenchError
 from studies import store
+from studies.record_codec import TARGET, decode_study
+from studies.records import StudyRecord, TrialRecord
+from studies.trial_log import TrialLog, objective_names
 
 
 @dataclass(frozen=True)
 class StudyData:
-    """One study as it stood at one moment; ``stamp`` changes whenever a trial begins or ends."""
+    """One study as it stood at one moment.
+
+    ``shared`` is empty for a study that something else than walkbench made; its trials have values
+    and nothing else. ``target`` is the total of trials last asked for.
+    """
 
     name: str
     objectives: tuple[str, ...]
-    about: Mapping[str, Any]
-    rows: list[dict[str, Any]]
+    shared: StudyRecord
+    trials: Sequence[TrialRecord]
+    target: int | None = None
 
     @property
-    def stamp(self) -> tuple[int, int, str]:
-        """Number of trials, how many have ended, when the last one did."""
-        ended = [row["ended"] for row in self.rows if row["ended"]]
-        return len(self.rows), len(ended), max(ended, default="")
+    def done(self) -> int:
+        """How many trials count as done."""
+        return sum(trial.done for trial in self.trials)
 
-    def row(self, trial: int | None) -> dict[str, Any] | None:
-        """Return the row of ``trial``, None where there is none."""
-        return next((row for row in self.rows if row["trial"] == trial), None)
+    @property
+    def stamp(self) -> tuple[int, int, datetime | None]:
+        """Number of trials, how many have ended, when the last did; changes with every trial."""
+        ended = [trial.ended for trial in self.trials if trial.ended]
+        return len(self.trials), len(ended), max(ended, default=None)
+
+    def trial(self, number: int) -> TrialRecord:
+        """Return one trial; raises :class:`WalkbenchError` when there is none."""
+        if not 0 <= number < len(self.trials):
+            last = f"0 … {len(self.trials) - 1}" if self.trials else "none yet"
+            raise WalkbenchError(f"study {self.name!r} has no trial {number}; its trials: {last}")
+        return self.trials[number]
+
+
+def study_data(study: optuna.Study) -> StudyData:
+    """Return ``study`` as it stands."""
+    return StudyData(
+        study.study_name,
+        objective_names(study),
+        decode_study(study) or StudyRecord(),
+        TrialLog(study).records(),
+        study.user_attrs.get(TARGET),
+    )
 
 
 def open_for_reading(url: str) -> BaseStorage:
@@ -55,8 +83,7 @@ def read_names(storage: BaseStorage) -> list[str]:
 def read_study(storage: BaseStorage, name: str) -> StudyData:
     """Return the study as it stands; raises :class:`WalkbenchError` for one that is not there."""
     with _errors():
-        study = store.open_study(storage, name)
-        return StudyData(name, store.objectives(study), store.about(study), store.rows(study))
+        return study_data(store.open_study(storage, name))
 
 
 @contextmanager

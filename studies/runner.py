@@ -1,4 +1,4 @@
-"""Running a study: create it or go on with it, named designs first, until its trials are done.
+"""Runs a study: creates or resumes it and runs trials, named designs first, until all are done.
 
 ``trials`` is a total: running again continues, and a finished study says so. Trials that were
 interrupted do not count and are made up for; those that failed for a reason do count. Several
@@ -6,7 +6,6 @@ processes may run one study at once, each by the same command, on a storage that
 each finishes the trial it has, so together they may run one more than the total for each of them.
 
 >>> import tempfile
->>> from latency_db.sources import source_of
 >>> from studies.config import parse_config
 >>> config = parse_config('''
 ... study = {name = "sizes", trials = 3}
@@ -16,53 +15,46 @@ each finishes the trial it has, so together they may run one more than the total
 ... ''')
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     run = run_study(config, storage=f"{folder}/sizes.db")
-...     run.done, [row["name"] for row in rows(run.study)][0]
+...     run.done, study_data(run.study).trials[0].name
 (3, 'F/mqa')
 """
 
-import json
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import optuna
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from latency_db.source import LatencySource
-from latency_db.sources import source_of
 from proxies.callbacks import AtEnd, Callback, Progress, Report
 from proxies.trainer import train_run
 from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
-from studies import workers
+from studies import record_codec, workers
 from studies.config import StudyConfig
 from studies.gallery import Gallery, gallery_folder
 from studies.interrupt import Interrupt
 from studies.objective import CandidateFailed, Objective, Proxy
-from studies.samplers import make_sampler
-from studies.store import ABOUT, about, open_storage, row, rows, shown_url, storage_url
+from studies.records import TrialRecord
+from studies.resume import create_or_resume
+from studies.store import storage_url
+from studies.trial_log import TrialLog
 
 MAX_FAILURES_IN_A_ROW = 5  # then it is not the candidates
-_MAKING_S = 20.0  # how long to wait for another worker that is just making the study
-TARGET = "trials"  # the study attribute with the total last asked for
-
-
-class OtherStudy(WalkbenchError):
-    """The storage has a study of this name whose trials would not compare with these."""
 
 
 class Watch(Protocol):
-    """Who is told how a study goes; :class:`Silent` is one that does not care."""
+    """Receives the progress of a study; :class:`Silent` ignores it."""
 
     def training(self, progress: Progress) -> None:
-        """A candidate's training has made a step."""
+        """Called after each training step of a candidate."""
 
-    def trial_ended(self, row: dict[str, Any], done: int, total: int) -> None:
-        """A trial has ended, ``done`` of ``total`` now count."""
+    def trial_ended(self, trial: TrialRecord, done: int, total: int) -> None:
+        """Called when a trial has ended; ``done`` of ``total`` now count."""
 
 
 class Silent:
@@ -71,13 +63,13 @@ class Silent:
     def training(self, progress: Progress) -> None:
         """Ignore it."""
 
-    def trial_ended(self, row: dict[str, Any], done: int, total: int) -> None:
+    def trial_ended(self, trial: TrialRecord, done: int, total: int) -> None:
         """Ignore it."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What came of :func:`run_study`: ``done`` of ``total`` trials, ``ran`` of them just now."""
+    """Result of :func:`run_study`: ``done`` of ``total`` trials count, ``ran`` ran in this call."""
 
     study: optuna.Study
     done: int
@@ -93,31 +85,34 @@ def run_study(
     latency: LatencySource | None = None,
     proxy: Proxy | None = None,
     watch: Watch | None = None,
+    accept_revision: bool = False,
 ) -> Run:
     """Run ``config`` until ``trials`` (its own number by default) are done; return the study.
 
-    ``storage`` is a URL or a SQLite file; ``latency`` and ``proxy`` replace what the config names.
-    ``watch`` is told of every step of training and every trial that ended.
-    Raises :class:`WalkbenchError` for a storage that cannot be used, :class:`OtherStudy` for a
-    study of this name that searches, minimises or scores something else. An interruption marks the
-    running trial as failed and is passed on; everything finished is kept.
+    ``storage`` is a URL or a SQLite file; ``latency`` and ``proxy`` replace those of the config.
+    ``watch`` receives every step of training and every trial that ended. ``accept_revision``
+    resumes a study whose earlier trials another latency model or trainer measured, and marks where.
+    Raises :class:`WalkbenchError` for a storage that cannot be used, and its subclasses
+    :class:`studies.resume.OtherStudy` and :class:`studies.resume.OtherRevision` for a study of this
+    name whose trials would not compare. An interruption marks the running trial as failed and is
+    passed on; everything finished is kept.
     """
     total = config.trials if trials is None else trials
     if total < 1:
         raise WalkbenchError(f"trials is {total}; 1 or more is needed")
     watch = watch or Silent()
-    if latency is None and config.device is not None:
-        latency = source_of(config.device)
+    if latency is None:
+        latency = config.latency_source()
     interrupt = Interrupt()
     url = storage_url(storage, config.storage)
     gallery = Gallery(gallery_folder(url), config.samples) if config.samples else None
     if proxy is None and config.proxy is not None:
         proxy = make_proxy(config.proxy, watch, interrupt, gallery)
-    objective = Objective(config, latency, proxy, gallery)
     with _quiet_optuna(), _storage_errors(), interrupt:
-        study = _create_or_resume(config, url, latency)
-        study.set_user_attr(TARGET, total)
-        return _run(study, objective, total, watch)
+        study = create_or_resume(config, url, latency, accept_revision=accept_revision)
+        study.set_user_attr(record_codec.TARGET, total)
+        log = TrialLog(study)
+        return _run(study, Objective(config, log, latency, proxy, gallery), log, total, watch)
 
 
 def make_proxy(
@@ -141,121 +136,31 @@ def make_proxy(
     return lambda spec: train_run(settings.run(spec), callbacks)
 
 
-def is_done(trial: FrozenTrial) -> bool:
-    """Whether a trial counts: it ended, and not by an interruption."""
-    has_reason = trial.state is not TrialState.FAIL or "failed" in trial.user_attrs
-    return trial.state.is_finished() and has_reason
-
-
-def count_done(study: optuna.Study) -> int:
-    """Return how many trials of the study count as done."""
-    return sum(map(is_done, study.get_trials(deepcopy=False)))
-
-
-def _run(study: optuna.Study, objective: Objective, total: int, watch: Watch) -> Run:
+def _run(study: optuna.Study, objective: Objective, log: TrialLog, total: int, watch: Watch) -> Run:
     worker, ran, in_a_row = workers.me(), 0, 0
 
     def claimed(trial: optuna.Trial) -> tuple[float, ...]:
-        trial.set_user_attr("worker", worker)
+        record_codec.write_worker(trial, worker)
         return objective(trial)
 
     def ended(study: optuna.Study, trial: FrozenTrial) -> None:
         nonlocal ran, in_a_row
         ran += 1
         in_a_row = in_a_row + 1 if trial.state is TrialState.FAIL else 0
-        watch.trial_ended(row(study, trial.number), count_done(study), total)
-
-    try:
-        while count_done(study) + len(workers.running(study)) < total:
-            study.optimize(claimed, n_trials=1, catch=(CandidateFailed,), callbacks=[ended])
-            if in_a_row == MAX_FAILURES_IN_A_ROW:
-                last = rows(study)[-1]
-                raise WalkbenchError(
-                    f"{in_a_row} candidates in a row failed, the last one: {last['failed']}; "
-                    "change the config and run again, finished trials are kept"
-                )
-    finally:
-        workers.release(study, of=worker)
-    return Run(study, count_done(study), total, ran)
-
-
-def _create_or_resume(config: StudyConfig, url: str, latency: LatencySource | None) -> optuna.Study:
-    storage = open_storage(url, create=True)
-    sampler = make_sampler(config.sampler, config.name, config.seed)
-    ours = {**config.about(), "latency_by": latency.name if latency else None}
-    ours = json.loads(json.dumps(ours))  # as it comes back from the storage
-    try:
-        study = optuna.create_study(
-            study_name=config.name,
-            storage=storage,
-            sampler=sampler,
-            directions=["minimize"] * len(config.objectives),
-        )
-    except optuna.exceptions.DuplicatedStudyError:
-        study = optuna.load_study(study_name=config.name, storage=storage, sampler=sampler)
-        _wait_until_made(study)
-        if not about(study) and study.get_trials(deepcopy=False):
-            raise OtherStudy(
-                f"study {config.name!r} in {shown_url(url)} was not made by walkbench; "
-                "give this one another name in [study], or another --storage"
-            ) from None
-    if about(study):
-        _check_same(config.name, about(study), ours)
-        workers.release(study)
-    _enqueue(study, config)
-    if not about(study):  # last, so that another worker never sees a study half made
-        study.set_metric_names(list(config.objectives))
-        study.set_user_attr(ABOUT, ours)
-    return study
-
-
-def _wait_until_made(study: optuna.Study) -> None:
-    """Wait for a study that another worker has just created and not described yet."""
-    deadline = time.monotonic() + _MAKING_S
-    while not about(study) and _is_young(study) and time.monotonic() < deadline:
-        time.sleep(0.2)
-
-
-def _is_young(study: optuna.Study) -> bool:
-    states = {trial.state for trial in study.get_trials(deepcopy=False)}
-    return states <= {TrialState.WAITING}
-
-
-def _check_same(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-    """Refuse to add trials to a study whose trials would not compare with them."""
-    for key, here in ours.items():
-        there = theirs.get(key)
-        if key == "space":  # called something else, it is still the same space
-            here, there = here["digest"], (there or {}).get("digest")
-        if here != there:
-            where, here, there = _first_difference(key, here, there)
-            raise OtherStudy(
-                f"the storage has a study {name!r} of another {key.replace('_', ' ')}: {where} is "
-                f"{there!r} there, {here!r} in this config; give this one another name in [study], "
-                "or another --storage"
+        record = log.record(trial.number)
+        watch.trial_ended(record, log.done(), total)
+        if in_a_row == MAX_FAILURES_IN_A_ROW:
+            raise WalkbenchError(
+                f"{in_a_row} candidates in a row failed, the last one: {record.failed}; "
+                "change the config and run again, finished trials are kept"
             )
 
-
-def _first_difference(where: str, here: Any, there: Any) -> tuple[str, Any, Any]:
-    """Follow two unequal values down to the first unequal entry, and say where that is."""
-    if isinstance(here, dict) and isinstance(there, dict):
-        for key in dict.fromkeys([*here, *there]):
-            if here.get(key) != there.get(key):
-                return _first_difference(f"{where}.{key}", here.get(key), there.get(key))
-    return where, here, there
-
-
-def _enqueue(study: optuna.Study, config: StudyConfig) -> None:
-    """Enqueue the named designs that no trial has, in the config's order."""
-    waiting = (TrialState.WAITING, TrialState.RUNNING)
-    found = study.get_trials(deepcopy=False)
-    had = {t.user_attrs.get("digest") for t in found if t.state in waiting or is_done(t)}
-    for design in config.enqueue:
-        digest = design.spec.digest()
-        if digest not in had:
-            # Checked when the config was read: Optuna takes values out of range with a warning.
-            params = config.space.params_of(design.spec)
-            study.enqueue_trial(params, user_attrs={"enqueued": design.name, "digest": digest})
+    try:
+        while log.done() + log.running() < total:
+            study.optimize(claimed, n_trials=1, catch=(CandidateFailed,), callbacks=[ended])
+    finally:
+        workers.release(study, of=worker)
+    return Run(study, log.done(), total, ran)
 
 
 @contextmanager

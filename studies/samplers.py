@@ -1,18 +1,23 @@
-"""Samplers that suggest the same designs however often a study was interrupted.
+"""The registry of samplers, and the seeds that make resumed studies suggest the same designs.
 
-A sampler is made anew for every trial, with a seed of the study's own seed and the trial's number.
-What it learns comes from the storage, so nothing is lost; and a study that was stopped and resumed,
-or shared by several workers, never repeats a random stream, which it would if each start seeded one
-sampler alike.
+A sampler is made anew for every trial, seeded by the study's seed, its space and the trial's
+number. What it learns comes from the storage, so nothing is lost, and a study that is resumed or
+shared by several workers never repeats a random stream, as it would if each start seeded one
+sampler alike. The seed does not depend on the study's name, so two studies of one config suggest
+the same designs.
 
->>> sampler = make_sampler("tpe", study="demo", seed=0)
->>> trial_seed("demo", 0, 7) == trial_seed("demo", 0, 7) != trial_seed("demo", 0, 8)
+To add a sampler, :func:`register` it; `tests/extending/test_add_sampler.py` does.
+
+>>> SAMPLERS.names()
+('tpe', 'nsga2', 'random', 'gp')
+>>> trial_seed(0, "d65df1277220", 7) == trial_seed(0, "d65df1277220", 7)
 True
 """
 
 import hashlib
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -20,11 +25,29 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from search_space.registry import Registry
 
-def trial_seed(study: str, seed: int, number: int) -> int:
-    """Return the 32-bit seed of one trial."""
-    text = f"{study}/{seed}/{number}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
+
+@dataclass(frozen=True)
+class SamplerKind:
+    """A way to suggest designs: ``make(seed)`` returns Optuna's sampler.
+
+    ``repeats_unseen`` is true for one that looks at complete trials alone and would suggest a
+    candidate over budget, which is never trained and so never complete, again and again.
+    """
+
+    name: str
+    make: Callable[[int], BaseSampler]
+    repeats_unseen: bool = False
+
+
+SAMPLERS: Registry[SamplerKind] = Registry("sampler")
+
+
+def register(kind: SamplerKind) -> SamplerKind:
+    """Add ``kind`` to the registry; raises :class:`WalkbenchError` for a name that is taken."""
+    SAMPLERS.register(kind.name, kind)
+    return kind
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -47,29 +70,33 @@ def _gp(seed: int) -> BaseSampler:
     return optuna.samplers.GPSampler(seed=seed)
 
 
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": _tpe,  # the default: 100 trials in under a second
-    "nsga2": _nsga2,  # needs a thousand trials or more
-    "random": _random,
-    "gp": _gp,  # a slightly better front than TPE, up to about 300 trials without budgets
-}
+register(SamplerKind("tpe", _tpe))  # the default: 100 trials in under a second
+register(SamplerKind("nsga2", _nsga2))  # needs a thousand trials or more
+register(SamplerKind("random", _random))
+register(SamplerKind("gp", _gp, repeats_unseen=True))  # better than TPE up to about 300 trials
 
 
-def make_sampler(kind: str, study: str, seed: int) -> "SeededByTrial":
-    """Return the sampler called ``kind``, one of :data:`SAMPLERS`."""
-    return SeededByTrial(SAMPLERS[kind], study, seed)
+def trial_seed(seed: int, space_digest: str, number: int) -> int:
+    """Return the 32-bit seed of one trial."""
+    text = f"{seed}/{space_digest}/{number}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
+
+
+def make_sampler(kind: str, seed: int, space_digest: str) -> "SeededByTrial":
+    """Return the sampler called ``kind``; raises :class:`WalkbenchError` for an unknown one."""
+    return SeededByTrial(SAMPLERS.get(kind).make, seed, space_digest)
 
 
 class SeededByTrial(BaseSampler):
     """Hands every trial to a fresh sampler, made with the trial's own seed."""
 
-    def __init__(self, make: Callable[[int], BaseSampler], study: str, seed: int) -> None:
-        self._make, self._study, self._seed = make, study, seed
+    def __init__(self, make: Callable[[int], BaseSampler], seed: int, space_digest: str) -> None:
+        self._make, self._seed, self._space_digest = make, seed, space_digest
         self._current: BaseSampler = make(seed)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Make the sampler of this trial; Optuna calls this first."""
-        self._current = self._make(trial_seed(self._study, self._seed, trial.number))
+        self._current = self._make(trial_seed(self._seed, self._space_digest, trial.number))
         self._current.before_trial(study, trial)
 
     def infer_relative_search_space(

@@ -1,10 +1,10 @@
-"""Where studies live: opening a storage, finding a study in it, reading its trials as rows.
+"""Where studies live: opening a storage and finding a study in it.
 
 A storage is what SQLAlchemy calls a database URL: SQLite under ``runs/`` by default, PostgreSQL for
 several machines. ``--storage`` wins over ``OPTUNA_STORAGE``, which wins over the study's config; a
 plain file name means SQLite. Optuna's own command line and optuna-dashboard open the same URL.
 
-Everything that shows trials reads them through :func:`rows`.
+:mod:`studies.reading` reads a study's trials.
 
 >>> storage_url("runs/mine.db")
 'sqlite:///runs/mine.db'
@@ -14,23 +14,18 @@ Everything that shows trials reads them through :func:`rows`.
 
 import os
 import warnings
-from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.trial import FrozenTrial, TrialState
 
 from search_space.errors import WalkbenchError, raise_unknown
-from studies import pareto
 
 DEFAULT_STORAGE = "sqlite:///runs/walkbench.db"
 HEARTBEAT_S = 60  # shorter ones have failed live workers
 GRACE_S = 120  # after so long without a heartbeat a running trial counts as abandoned
 
-ABOUT = "walkbench"  # the study attribute that says what its trials share
 _SQLITE_WAIT_S = 60  # how long a worker waits for another one's write
 
 
@@ -141,76 +136,3 @@ def open_study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
                 f"unknown study {name!r}; the storage holds none, `walkbench study run` makes one"
             ) from None
         raise_unknown("study", name, known)
-
-
-def about(study: optuna.Study) -> dict[str, Any]:
-    """Return what all trials of the study share: space, objectives, budgets, device, proxy.
-
-    Empty for a study that something else made; its rows then have the values alone.
-    """
-    found = study.user_attrs.get(ABOUT)
-    return dict(found) if isinstance(found, Mapping) else {}
-
-
-def objectives(study: optuna.Study) -> tuple[str, ...]:
-    """Return the study's objectives in the order of its values."""
-    names = about(study).get("objectives") or study.metric_names
-    return tuple(names) if names else tuple(f"value_{i}" for i in range(len(study.directions)))
-
-
-def rows(study: optuna.Study) -> list[dict[str, Any]]:
-    """Return every trial as plain JSON types, in order.
-
-    Each row has ``trial``, ``state`` (Optuna's: COMPLETE, PRUNED for a candidate over budget that
-    was not trained, FAIL, RUNNING, WAITING), ``name`` (of a named design, else None), ``digest``,
-    ``spec``, ``params`` (of the search), ``values`` (objective → number, empty unless COMPLETE),
-    ``cost`` (params, macs, …), ``latency`` (ms, low, high, coverage, source), ``score`` (value,
-    stderr, n, fidelity, …, and ``reused_from``: the trial that trained this design, or None),
-    ``samples`` (artifact, folder and count of what its twin drew, see :mod:`studies.gallery`),
-    ``constraints`` (budget → violation, feasible up to 0), ``feasible`` (None: not known),
-    ``failed`` (why, or None), ``provenance``, ``started`` and ``ended`` (ISO dates or None). What a
-    trial does not have is None.
-    """
-    names = objectives(study)
-    budgets = tuple(about(study).get("budgets") or ())
-    return [_row(t, names, budgets) for t in study.get_trials(deepcopy=False)]
-
-
-def row(study: optuna.Study, number: int) -> dict[str, Any]:
-    """Return the row of one trial; raises :class:`WalkbenchError` when there is none."""
-    found = rows(study)
-    if not 0 <= number < len(found):
-        last = f"0 … {len(found) - 1}" if found else "none yet"
-        raise WalkbenchError(
-            f"study {study.study_name!r} has no trial {number}; its trials: {last}"
-        )
-    return found[number]
-
-
-def _row(trial: FrozenTrial, names: tuple[str, ...], budgets: tuple[str, ...]) -> dict[str, Any]:
-    attrs = trial.user_attrs
-    complete, failed = trial.state is TrialState.COMPLETE, trial.state is TrialState.FAIL
-    constraints = dict(attrs.get("constraints") or {})
-    return {
-        "trial": trial.number,
-        "state": trial.state.name,
-        "name": attrs.get("name") or attrs.get("enqueued"),
-        "digest": attrs.get("digest"),
-        "spec": attrs.get("spec"),
-        "params": dict(trial.params),
-        "values": dict(zip(names, trial.values, strict=True)) if complete else {},
-        "cost": attrs.get("cost"),
-        "latency": attrs.get("latency"),
-        "score": attrs.get("score"),
-        "samples": attrs.get("samples"),
-        "constraints": constraints,
-        "feasible": pareto.feasible(constraints, budgets) if attrs.get("cost") else None,
-        "failed": attrs.get("failed") or ("interrupted" if failed else None),
-        "provenance": attrs.get("provenance"),
-        "started": _iso(trial.datetime_start),
-        "ended": _iso(trial.datetime_complete),
-    }
-
-
-def _iso(date: datetime | None) -> str | None:
-    return None if date is None else date.isoformat(timespec="seconds")

@@ -1,24 +1,25 @@
-"""What one line says of a study, and what one row says of a candidate that is worth showing.
+"""A study and its designs as JSON: what `walkbench study list`, `status` and `best` print.
 
-`walkbench study` prints these, the report and the demo show them.
+The fields are stable; `docs/json.md` lists them.
 
->>> [row["design"] for row in shown_rows([], ("params",))]
-[]
+>>> from studies.records import StudyRecord
+>>> study_line(StudyData("empty", ("params",), StudyRecord(), ()))["done"]
+0
 """
 
+import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
-
-import optuna
 
 from search_space.errors import WalkbenchError
 from studies import pareto
-from studies.pareto import Row
-from studies.runner import TARGET, count_done
-from studies.store import about, objectives, rows
+from studies.metrics import all_metrics
+from studies.reading import StudyData
+from studies.records import TrialRecord
 
-# What Optuna's states mean to us, in the order they are reported.
+# Words for Optuna's states, in the order they are reported.
 STATES = {
     "COMPLETE": "complete",
     "PRUNED": "over_budget",
@@ -28,102 +29,125 @@ STATES = {
 }
 
 
-def study_line(study: optuna.Study) -> dict[str, Any]:
-    """Return one row about the study: how far it is, how its trials ended, what it is about."""
-    found, shared, names = rows(study), about(study), objectives(study)
-    counted = Counter(row["state"] for row in found)
-    dates = [row["started"] for row in found if row["started"]]
+def study_line(study: StudyData) -> dict[str, Any]:
+    """Return one row about the study: its progress, how its trials ended, what they share."""
+    counted = Counter(trial.state for trial in study.trials)
+    started = [trial.started for trial in study.trials if trial.started]
     return {
-        "study": study.study_name,
-        "done": count_done(study),
-        "trials": study.user_attrs.get(TARGET),
-        **{word: counted[state] for state, word in STATES.items()},
-        "front": len(pareto.distinct(pareto.front(found, names))),
-        "objectives": list(names),
-        "space": (shared.get("space") or {}).get("name"),
-        "device": shared.get("device"),
-        "started": min(dates, default=None),
-        "last": max(dates, default=None),
+        "study": study.name,
+        "done": study.done,
+        "trials": study.target,
+        **{word: counted[state] for state, word in STATES.items()},  # type: ignore[index]
+        "front": len(best_designs(study)),
+        "objectives": list(study.objectives),
+        "space": study.shared.space,
+        "device": study.shared.device,
+        "started": iso(min(started, default=None)),
+        "last": iso(max(started, default=None)),
     }
 
 
-def study_status(study: optuna.Study) -> dict[str, Any]:
-    """Return all there is to say about the study in one object."""
-    found, shared, names = rows(study), about(study), objectives(study)
-    best = pareto.front(found, names)
-    reference = pareto.reference_point(found, names)
-    points = [p for row in best if (p := pareto.point(row, names))]
-    trained = [row for row in found if (row["score"] or {}).get("reused_from", 0) is None]
+def study_status(study: StudyData) -> dict[str, Any]:
+    """Return all that is known of the study as one object."""
+    trials, names, shared = study.trials, study.objectives, study.shared
+    reference = pareto.reference_point(trials, names)
+    best = pareto.front(trials, names)
+    points = [p for trial in best if (p := pareto.point(trial, names))]
+    scores = [trial.score for trial in trials if trial.trained and trial.score]
+    worst = pareto.oriented(reference, names) if reference else ()
     return {
         **study_line(study),
-        "budgets": shared.get("budgets") or {},
-        "space_digest": (shared.get("space") or {}).get("digest"),
-        "latency_by": shared.get("latency_by"),
-        "proxy": shared.get("proxy"),
-        "trained": len(trained),
-        "training_seconds": round(sum(r["score"]["fidelity"]["seconds"] for r in trained), 1),
+        "budgets": dict(shared.budgets),
+        "space_digest": shared.space_digest,
+        "latency_by": shared.latency_by,
+        "proxy": shared.proxy,
+        "revisions": [dataclasses.asdict(one) for one in shared.revisions],
+        "trained": len(scores),
+        "training_seconds": round(sum(score.fidelity.seconds for score in scores), 1),
         "hypervolume": pareto.hypervolume(points, reference) if points else None,
-        "reference_point": dict(zip(names, reference, strict=False)) or None,
+        "reference_point": dict(zip(names, worst, strict=False)) or None,
         "failures": [
-            {"trial": row["trial"], "name": row["name"], "reason": row["failed"]}
-            for row in found
-            if row["failed"]
+            {"trial": trial.number, "name": trial.name, "reason": trial.failed}
+            for trial in trials
+            if trial.failed
         ],
     }
 
 
-def shown_rows(
-    found: Sequence[Row], names: Sequence[str], *, everything: bool = False
-) -> list[dict[str, Any]]:
-    """Return the front's designs, or with ``everything`` all trials, ready to be printed.
-
-    Each row has ``trial, design`` (name, else digest), ``spec, values, feasible, on_front, state``
-    and ``params, macs, latency, score, failed`` where the trial has them.
-    """
-    best = pareto.distinct(pareto.front(found, names))
-    on_front = {row["trial"] for row in best}
-    chosen: Iterable[Row] = found if everything else best
-    return [shown_row(row, row["trial"] in on_front) for row in chosen]
+def iso(date: datetime | None) -> str | None:
+    """Write a date as ISO text to the second."""
+    return None if date is None else date.isoformat(timespec="seconds")
 
 
-def front_and_named(found: Sequence[Row], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the front's designs and the named ones, each once, as :func:`shown_rows` does."""
-    chosen = shown_rows(found, names)
-    shown = {row["digest"] for row in chosen}
-    named = [row for row in found if row["name"] and row["digest"] not in shown]
-    return chosen + [shown_row(row, on_front=False) for row in pareto.distinct(named)]
+def best_designs(study: StudyData) -> list[TrialRecord]:
+    """Return the first trial of each design on the front, in the front's order."""
+    return pareto.distinct(pareto.front(study.trials, study.objectives))
 
 
-def shown_row(row: Row, on_front: bool) -> dict[str, Any]:
-    """Return one trial as :func:`shown_rows` does."""
-    cost, score = row["cost"] or {}, dict(row["score"] or {})
-    score.pop("losses", None)  # hundreds of numbers; the storage keeps them
+def chosen_designs(study: StudyData, *, everything: bool = False) -> list[TrialRecord]:
+    """Return the front's designs, or with ``everything`` all trials in order."""
+    return list(study.trials) if everything else best_designs(study)
+
+
+def front_and_named(study: StudyData) -> list[TrialRecord]:
+    """Return the front's designs and the named ones, each once."""
+    best = best_designs(study)
+    shown = {trial.digest for trial in best}
+    named = [trial for trial in study.trials if trial.name and trial.digest not in shown]
+    return best + pareto.distinct(named)
+
+
+def design_rows(study: StudyData, trials: Iterable[TrialRecord]) -> list[dict[str, Any]]:
+    """Return ``trials`` as the rows of `walkbench study best --format json`."""
+    on_front = {trial.number for trial in best_designs(study)}
+    return [_design_row(trial, trial.number in on_front) for trial in trials]
+
+
+def _design_row(trial: TrialRecord, on_front: bool) -> dict[str, Any]:
+    cost, found = trial.cost, {m.name: trial.measured(m.name) for m in all_metrics()}
     return {
-        "trial": row["trial"],
-        "design": row["name"] or row["digest"],
-        "digest": row["digest"],
-        "values": row["values"],
-        "feasible": row["feasible"],
+        "trial": trial.number,
+        "design": trial.name or trial.digest,
+        "digest": trial.digest,
+        "values": dict(trial.values),
+        "feasible": trial.feasible,
         "on_front": on_front,
-        "state": row["state"],
-        "params": cost.get("params"),
-        "macs": cost.get("macs"),
-        "latency": row["latency"],
-        "score": score or None,
-        "failed": row["failed"],
-        "spec": row["spec"],
+        "state": trial.state,
+        "params": cost.params if cost else None,
+        "macs": cost.macs if cost else None,
+        "latency": latency_dict(trial),
+        "score": score_dict(trial),
+        "failed": trial.failed,
+        "spec": trial.spec,
+        "metrics": {name: dataclasses.asdict(one) for name, one in found.items() if one},
     }
 
 
-def one_design(study: optuna.Study) -> Row:
+def latency_dict(trial: TrialRecord) -> dict[str, Any] | None:
+    """Return a trial's latency and where it comes from as JSON types."""
+    if trial.latency is None or trial.latency_origin is None:
+        return None
+    return {**dataclasses.asdict(trial.latency), **dataclasses.asdict(trial.latency_origin)}
+
+
+def score_dict(trial: TrialRecord) -> dict[str, Any] | None:
+    """Return a trial's score as JSON types, without its hundreds of single losses."""
+    if trial.score is None:
+        return None
+    score = {**trial.score.to_dict(), "reused_from": trial.trained_by, "run": trial.run}
+    del score["losses"]
+    return score
+
+
+def one_design(study: StudyData) -> TrialRecord:
     """Return the design to take when one has to be taken: the knee of the front.
 
     Raises :class:`WalkbenchError` when no trial is complete and within every budget.
     """
-    knee = pareto.knee(rows(study), objectives(study))
+    knee = pareto.knee(study.trials, study.objectives)
     if knee is None:
         raise WalkbenchError(
-            f"study {study.study_name!r} has no complete trial within its budgets yet; "
+            f"study {study.name!r} has no complete trial within its budgets yet; "
             "run more trials or widen [budgets]"
         )
     return knee

@@ -1,4 +1,4 @@
-"""A study's designs over any two of their numbers, its front, and one design looked at closely."""
+"""A study's designs over any two metrics, its front, and one chosen design."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ from dashboard import data
 from dashboard.study_choice import choose_study
 from dashboard.trial_view import show_trial
 from studies import pareto
-from studies.figures.axes import AXES, usable_axes
+from studies.figures.axes import usable_metrics
 from studies.figures.pareto import pareto_figure, plotted
+from studies.metrics import METRICS, known
 from studies.summary import STATES
 
 BARS = {"few": "Front and named", "all": "All", "none": "None"}
@@ -25,14 +26,13 @@ def take_click() -> None:
 
 def design_label(trial: int) -> str:
     """Name a trial in the list of designs, with a dot for those on the front."""
-    row = rows[numbers[trial]]
-    return f"{'● ' if trial in on_front else ''}{trial}: {row['name'] or row['digest']}"
+    return f"{'● ' if trial in on_front else ''}{trial}: {by_number[trial].label}"
 
 
 st.title("Pareto front")
 places = st.columns([3, 2, 2, 2, 2], gap="small")
 url, study = choose_study(places[0], places[1])
-axes = [axis.key for axis in usable_axes(study.rows)]
+axes = [metric.name for metric in usable_metrics(study.trials)]
 if len(axes) < 2:
     st.info(
         f"No trial of {study.name} has its numbers yet; the page fills as trials end. "
@@ -48,7 +48,7 @@ def default_axis(place: int, wanted: str) -> int:
 
 def axis_name(key: str) -> str:
     """Name an axis in a list."""
-    return "by role" if key == ROLE else AXES[key].name
+    return "by role" if key == ROLE else METRICS.get(key).title
 
 
 names = [name for name in study.objectives if name in axes]
@@ -81,29 +81,29 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     only = st.toggle("Within budget only", key="feasible_only")
     st.button("Refresh", icon=":material/refresh:", help="Read the trials that ended since.")
 
-rows = [row for row in study.rows if row["spec"] and (row["feasible"] is True or not only)]
-best = pareto.distinct(pareto.front(rows, study.objectives))
-on_front = {row["trial"] for row in best}
-numbers = {row["trial"]: index for index, row in enumerate(rows)}
-if not rows:
+trials = [t for t in study.trials if t.spec and (t.feasible is True or not only)]
+best = pareto.distinct(pareto.front(trials, study.objectives))
+on_front = {trial.number for trial in best}
+by_number = {trial.number: trial for trial in trials}
+if not trials:
     st.info("No design keeps every budget yet.")
     st.stop()
-if st.session_state.get("trial") not in numbers:
-    st.session_state.trial = best[0]["trial"] if best else rows[0]["trial"]
+if st.session_state.get("trial") not in by_number:
+    st.session_state.trial = best[0].number if best else trials[0].number
 
 left, right = st.columns([3, 2], gap="large")
 with right:
-    chosen = st.selectbox("Design", list(numbers), format_func=design_label, key="trial")
-    show_trial(rows[numbers[chosen]], study, url)
+    chosen = st.selectbox("Design", list(by_number), format_func=design_label, key="trial")
+    show_trial(by_number[chosen], study, url)
 with left:
-    if plotted(rows, x, y):
+    if plotted(trials, x, y):
         figure = pareto_figure(
-            rows,
+            trials,
             study.objectives,
             x,
             y,
             colour=None if colour == ROLE else colour,
-            budgets=study.about.get("budgets"),
+            budgets=study.shared.budgets,
             bars=bars,
             selected=chosen,
         )
@@ -114,31 +114,27 @@ with left:
             on_select=take_click,
             selection_mode="points",
             config={"displayModeBar": False, "scrollZoom": False},
-            alt=f"{AXES[y].name} over {AXES[x].name} of every design of {study.name}",
+            alt=f"{axis_name(y)} over {axis_name(x)} of every design of {study.name}",
         )
     else:
-        st.info(f"No design has both {AXES[x].name} and {AXES[y].name} yet.")
-    about = study.about
-    budgets = ", ".join(
-        f"{AXES[key].name} ≤ {limit / AXES[key].unit:,.6g} {AXES[key].suffix}"
-        for key, limit in (about.get("budgets") or {}).items()
-    )
+        st.info(f"No design has both {axis_name(x)} and {axis_name(y)} yet.")
+    budgets = ", ".join(METRICS.get(k).limit(limit) for k, limit in study.shared.budgets.items())
     counted = {
-        word: sum(row["state"] == state for row in study.rows) for state, word in STATES.items()
+        word: sum(trial.state == state for trial in study.trials) for state, word in STATES.items()
     }
     ended = ", ".join(
         f"{number} {word.replace('_', ' ')}" for word, number in counted.items() if number
     )
+    goals = [f"{m.title} ({m.goal}d)" if (m := known(n)) else n for n in study.objectives]
     st.caption(
-        f"{len(study.rows)} trials: {ended}. Minimised: "
-        f"{', '.join(AXES[n].name if n in AXES else n for n in study.objectives)}. "
-        f"Budgets: {budgets or 'none'}. Device: {about.get('device') or 'none'}. "
+        f"{len(study.trials)} trials: {ended}. Objectives: {', '.join(goals)}. "
+        f"Budgets: {budgets or 'none'}. Device: {study.shared.device or 'none'}. "
         "Filled points are exact or measured, hollow ones estimated; bars are 80 % intervals of "
         "latency and standard errors of the proxy loss. The proxy loss comes from a short training "
-        "run of a small twin; it ranks designs roughly and is no image quality. Click a point to "
-        "see its design."
+        "run of a small twin; it ranks designs roughly and does not measure image quality. Click a "
+        "point to see its design."
     )
-    st.subheader("How the front grew")
+    st.subheader("Growth of the front")
     st.plotly_chart(
         data.progress(url, study),
         theme=None,

@@ -37,9 +37,10 @@ def demo(
     from studies.config import load_config
     from studies.export import export
     from studies.export_design import find_design
+    from studies.reading import study_data
     from studies.report import write_report
-    from studies.runner import OtherStudy
-    from studies.store import objectives, rows, storage_url
+    from studies.resume import OtherRevision, OtherStudy
+    from studies.store import storage_url
     from studies.summary import front_and_named, one_design
 
     began = time.monotonic()
@@ -49,21 +50,21 @@ def demo(
     _show_walk(folder / "walk.html", config.device)
     try:
         run = run_with_progress(config, trials, url)
-    except OtherStudy:
+    except (OtherStudy, OtherRevision):
         raise WalkbenchError(
             f"{storage} holds a demo of other settings, perhaps of an earlier version; "
             "remove it, or choose another folder with --to"
         ) from None
-    write_report(run.study, folder / "report.html")
-    chosen = one_design(run.study)
-    err.print(f"exporting trial {chosen['trial']}, the knee of the front, at half precision")
-    design = find_design(str(chosen["trial"]), config.name, str(storage))
+    study = study_data(run.study)
+    write_report(study, folder / "report.html")
+    chosen = one_design(study)
+    err.print(f"exporting trial {chosen.number}, the knee of the front, at half precision")
+    design = find_design(str(chosen.number), config.name, str(storage))
     exported = export(design, folder / "export", dtype="fp16", overwrite=True)
-    found = rows(run.study)
-    print_designs(front_and_named(found, objectives(run.study)), "Pareto front, and named designs")
+    print_designs(study, front_and_named(study), "Pareto front, and named designs")
     print(f"walk       {folder / 'walk.html'}")
     print(f"report     {folder / 'report.html'}")
-    print(f"export     {exported.folder}, the design of trial {chosen['trial']}, initial weights")
+    print(f"export     {exported.folder}, the design of trial {chosen.number}, initial weights")
     print(f"storage    {storage}")
     print(f"dashboard  {_command()} dashboard --storage {storage}")
     err.print(f"{time.monotonic() - began:.0f} s in all", style="dim")

@@ -6,6 +6,7 @@
 2
 """
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,16 +37,24 @@ def run_command(
         int | None, typer.Option(min=1, help="Trials in total; the config's number by default.")
     ] = None,
     storage: StorageOption = None,
+    accept_revision: Annotated[
+        bool,
+        typer.Option(
+            "--accept-revision",
+            help="Resume a study measured by another latency model or trainer, and mark where.",
+        ),
+    ] = False,
     format: FormatOption = Format.table,
 ) -> None:
-    """Run a study, or go on with it, until it has its trials; Ctrl-C keeps what is finished."""
+    """Run or resume a study until it has its trials; Ctrl-C keeps what is finished."""
     from studies.config import load_config
-    from studies.store import objectives, rows, shown_url, storage_url
-    from studies.summary import shown_rows
+    from studies.reading import study_data
+    from studies.store import shown_url, storage_url
+    from studies.summary import best_designs
 
     settings = load_config(config)
     url = storage_url(storage, settings.storage)
-    run = run_with_progress(settings, trials, url)
+    run = run_with_progress(settings, trials, url, accept_revision=accept_revision)
     if format is not Format.table:
         emit(
             {
@@ -59,12 +68,15 @@ def run_command(
             format,
         )
         return
-    found, names = rows(run.study), objectives(run.study)
-    print_designs(shown_rows(found, names), f"Pareto front of {settings.name}")
-    err.print(f"walkbench study best {settings.name} --all --storage {shown_url(url)}", style="dim")
+    study = study_data(run.study)
+    print_designs(study, best_designs(study), f"Pareto front of {settings.name}")
+    words = ["walkbench", "study", "best", settings.name, "--all", "--storage", shown_url(url)]
+    err.print(shlex.join(words), style="dim", soft_wrap=True)
 
 
-def run_with_progress(settings: Any, trials: int | None, url: str) -> Any:
+def run_with_progress(
+    settings: Any, trials: int | None, url: str, *, accept_revision: bool = False
+) -> Any:
     """Run a study with its progress on stderr; return what `run_study` does."""
     from studies.cli.study_progress import StudyProgress
     from studies.runner import run_study
@@ -77,7 +89,9 @@ def run_with_progress(settings: Any, trials: int | None, url: str) -> Any:
     if settings.proxy is not None:
         proxy_data(settings.proxy.data, settings.proxy.latent)  # says what is skipped, or refuses
     with StudyProgress(err, 0, total) as watch:
-        run = run_study(settings, trials=trials, storage=url, watch=watch)
+        run = run_study(
+            settings, trials=trials, storage=url, watch=watch, accept_revision=accept_revision
+        )
     if run.ran == 0:
         if run.done >= run.total:
             more = f"--trials {run.done + run.total} adds as many"
@@ -93,11 +107,12 @@ def run_with_progress(settings: Any, trials: int | None, url: str) -> Any:
 @study.command("list")
 def list_command(storage: StorageOption = None, format: FormatOption = Format.table) -> None:
     """List the studies of a storage."""
-    from studies.store import open_storage, open_study, storage_url, study_names
+    from studies.reading import open_for_reading, read_names, read_study
+    from studies.store import storage_url
     from studies.summary import study_line
 
-    opened = open_storage(storage_url(storage))
-    lines = [study_line(open_study(opened, name)) for name in study_names(opened)]
+    opened = open_for_reading(storage_url(storage))
+    lines = [study_line(read_study(opened, name)) for name in read_names(opened)]
     if not lines and format is Format.table:
         err.print("no studies yet; `walkbench study run demo` makes one")
         return
@@ -124,15 +139,14 @@ def best_command(
     format: FormatOption = Format.table,
 ) -> None:
     """Show the Pareto front: the designs within budget that no other one beats."""
-    from studies.store import objectives, rows
-    from studies.summary import shown_rows
+    from studies.summary import chosen_designs, design_rows
 
-    opened = _open(name, storage)
-    found = shown_rows(rows(opened), objectives(opened), everything=everything)
+    study = _open(name, storage)
+    found = chosen_designs(study, everything=everything)
     if format is not Format.table:
-        emit(found, format)
+        emit(design_rows(study, found), format)
     elif found:
-        print_designs(found, f"{'All trials' if everything else 'Pareto front'} of {name}")
+        print_designs(study, found, f"{'All trials' if everything else 'Pareto front'} of {name}")
     else:
         err.print(f"no trial of {name} is complete and within budget yet; see --all")
 
@@ -157,31 +171,32 @@ def samples_command(
     to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The PNG file to write.")],
     storage: StorageOption = None,
 ) -> None:
-    """Write what the twin of a trial draws: the same prompts and noise for every trial."""
+    """Write the pictures that a trial's twin drew: the same prompts and noise for every trial."""
     from proxies.samples import writable_png
     from studies.gallery import read_grid
-    from studies.store import row, rows, storage_url
+    from studies.store import storage_url
 
-    url = storage_url(storage)
-    opened = _open(name, storage)
-    png = read_grid(url, row(opened, trial), rows(opened))
+    study = _open(name, storage)
+    png = read_grid(storage_url(storage), study.trial(trial), study.trials)
     writable_png(to).write_bytes(png)
     err.print(f"wrote {to}")
 
 
-def print_designs(rows: list[dict[str, Any]], title: str) -> None:
-    """Print the table of designs to stdout and what its signs mean to stderr."""
+def print_designs(study: Any, trials: Any, title: str) -> None:
+    """Print the table of designs to stdout and the meaning of its signs to stderr."""
     from search_space.presets import all_named
     from studies.cli.study_table import columns, legend, table_rows
 
-    emit(table_rows(rows, all_named()), Format.table, columns(rows), title)
-    err.print(legend(rows), style="dim", soft_wrap=True)
+    rows = table_rows(study, trials, all_named())
+    emit(rows, Format.table, columns(study, trials), title)
+    err.print(legend(trials), style="dim", soft_wrap=True)
 
 
 def _open(name: str, storage: str | None) -> Any:
-    from studies.store import open_storage, open_study, storage_url
+    from studies.reading import open_for_reading, read_study
+    from studies.store import storage_url
 
-    return open_study(open_storage(storage_url(storage)), name)
+    return read_study(open_for_reading(storage_url(storage)), name)
 
 
 _LIST_COLUMNS = [

@@ -12,7 +12,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from studies.cli.study_table import latency_text
+from studies.metrics import METRICS
+from studies.records import TrialRecord
 
 
 class StudyProgress:
@@ -46,26 +47,29 @@ class StudyProgress:
         text = f"training, step {progress.step}, loss {progress.loss:.3f}"
         self.bar.update(self.task, completed=self.done + progress.share, description=text)
 
-    def trial_ended(self, row: dict[str, Any], done: int, total: int) -> None:
-        """Print what became of the trial."""
+    def trial_ended(self, trial: TrialRecord, done: int, total: int) -> None:
+        """Print how the trial ended."""
         self.done = done
-        text = f"{done:>4}/{total}  trial {row['trial']}: {_sentence(row)}"
+        text = f"{done:>4}/{total}  trial {trial.number}: {_sentence(trial)}"
         self.console.print(text, soft_wrap=True, markup=False)
         self.bar.update(self.task, completed=done, total=total, description="trials")
 
 
-def _sentence(row: dict[str, Any]) -> str:
-    design = row["name"] or row["digest"] or "no design"
-    parts = [f"latency {latency_text(row['latency'])} ms"] if row["latency"] else []
-    if row["feasible"] is False:
-        over = ", ".join(f"{k} by {100 * v:.1f} %" for k, v in row["constraints"].items() if v > 0)
-        parts.append(f"over budget ({over})")
-    if row["state"] == "PRUNED":
+def _sentence(trial: TrialRecord) -> str:
+    design = trial.name or trial.digest or "no design"
+    parts = []
+    if trial.latency is not None:
+        latency = METRICS.get("latency_ms")
+        parts.append(f"latency {latency.write(trial.measured('latency_ms'))}")
+    if trial.feasible is False:
+        over = [f"{k} by {100 * v:.1f} %" for k, v in trial.constraints.items() if v > 0]
+        parts.append(f"over budget ({', '.join(over)})")
+    if trial.state == "PRUNED":
         parts.append("not trained")
-    elif row["failed"]:
-        parts.append(f"failed: {row['failed']}")
-    elif row["score"]:
-        parts.insert(0, f"loss {row['score']['value']:.4f}")
-        if row["score"]["reused_from"] is not None:
-            parts.append(f"score of trial {row['score']['reused_from']}")
+    elif trial.failed:
+        parts.append(f"failed: {trial.failed}")
+    elif trial.score is not None:
+        parts.insert(0, f"loss {trial.score.value:.4f}")
+        if trial.trained_by is not None:
+            parts.append(f"score of trial {trial.trained_by}")
     return f"{design}, {', '.join(parts)}" if parts else design

@@ -1,39 +1,37 @@
-"""How a study's front grew: the hypervolume after each trial.
+"""Growth of a study's front: the hypervolume after each trial.
 
-Its unit is a product of the objectives' units and means little, so the plot shows it as a share of
-where the study stands now. All values are taken at one reference point.
+Its unit is a product of the objectives' units, so the plot shows shares of the present value. All
+values are taken at one reference point.
 
->>> rows = [
-...     {"trial": t, "state": "COMPLETE", "feasible": True, "values": {"params": p, "macs": m}}
+>>> trials = [
+...     TrialRecord(t, "COMPLETE", feasible=True, values={"params": p, "macs": m})
 ...     for t, (p, m) in enumerate([(2.0, 3.0), (3.0, 2.0), (3.0, 3.0)])
 ... ]
->>> figure = progress_figure(rows, ("params", "macs"))
+>>> figure = progress_figure(trials, ("params", "macs"))
 >>> [round(share) for share in figure.data[0].y]
 [57, 100, 100]
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
 from studies import pareto
 from studies.figures.style import FEASIBLE_COLOUR, MARK, styled
+from studies.records import TrialRecord
 
-Row = Mapping[str, Any]
 
-
-def progress_figure(rows: Sequence[Row], objectives: Sequence[str]) -> go.Figure:
-    """Return the plot of the front's hypervolume over ``rows`` in the order of their trials."""
-    history = pareto.hypervolume_history(rows, objectives)
+def progress_figure(trials: Sequence[TrialRecord], objectives: Sequence[str]) -> go.Figure:
+    """Return the plot of the front's hypervolume over ``trials`` in the order of their trials."""
+    history = pareto.hypervolume_history(trials, objectives)
     last = history[-1] if history else 0.0
     share = [100 * value / last if last else 0.0 for value in history]
-    trials = [row["trial"] for row in rows]
+    numbers = [trial.number for trial in trials]
     gains = [i for i, v in enumerate(history) if v > (history[i - 1] if i else 0.0)]
     figure = go.Figure()
     figure.add_trace(
         go.Scatter(
-            x=trials,
+            x=numbers,
             y=share,
             mode="lines",
             line={"color": FEASIBLE_COLOUR, "width": 2, "shape": "hv"},
@@ -46,7 +44,7 @@ def progress_figure(rows: Sequence[Row], objectives: Sequence[str]) -> go.Figure
     )
     figure.add_trace(
         go.Scatter(
-            x=[trials[i] for i in gains],
+            x=[numbers[i] for i in gains],
             y=[share[i] for i in gains],
             name="the front grew",
             mode="markers",

@@ -1,8 +1,7 @@
-"""One look for all figures, and one sign for each sort of number.
+"""The common look of all figures, and one mark for each sort of number.
 
-Exact, measured, estimated and published values must be told apart at a glance on every page: exact
-and measured are filled, an estimate is a hollow circle with its interval, a published figure is an
-open diamond.
+Exact and measured values are filled, an estimate is a hollow circle with its interval, a latency
+that is partly measured a hollow square, a published figure an open diamond.
 
 >>> MARK["published"]["symbol"]
 'diamond-open'
@@ -22,6 +21,7 @@ MARK: dict[str, dict[str, Any]] = {
     "exact": {"symbol": "circle", "size": 9},
     "measured": {"symbol": "square", "size": 9},
     "estimated": {"symbol": "circle-open", "size": 10},
+    "mixed": {"symbol": "square-open", "size": 10},
     "published": {"symbol": "diamond-open", "size": 12},
 }
 

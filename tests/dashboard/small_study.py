@@ -26,6 +26,7 @@ class MadeUpLatency:
 
     name: str = "made up"
     device: str = "iPhone 16 Pro Max"
+    revision: str = "1"
 
     def predict(self, spec: UNetSpec) -> Latency:
         ms = cost(spec).macs / 4e9

@@ -32,6 +32,7 @@ path = "small.toml"
 fix = {fix}
 [objectives]
 minimise = {objectives}
+maximise = {maximise}
 [budgets]
 {budgets}
 [device]
@@ -58,6 +59,7 @@ def config_text(
     proxy=None,
     designs=("F/mqa",),
     fix="{}",
+    maximise=(),
 ) -> str:
     """Return the TOML text of a config."""
     if proxy is None:
@@ -68,6 +70,7 @@ def config_text(
         seed=seed,
         sampler=sampler,
         objectives=list(objectives),
+        maximise=list(maximise),
         budgets=budgets,
         proxy=proxy,
         designs=list(designs),
@@ -80,6 +83,7 @@ class FakeLatency:
 
     name = "fake"
     device = "A18 Pro"
+    revision = "1"
 
     def predict(self, spec: UNetSpec) -> Latency:
         ms = cost(spec).macs / 2.5e9

@@ -105,10 +105,10 @@ def test_a_design_may_be_a_file_beside_the_config(tmp_path):
     assert config.enqueue[0].name == "mine.json" and config.enqueue[0].spec == spec
 
 
-def test_what_makes_trials_incomparable_is_in_about_and_the_rest_is_not(tmp_path):
-    plain = make_config(tmp_path).about()
+def test_what_makes_trials_incomparable_is_shared_and_nothing_else(tmp_path):
+    plain = make_config(tmp_path).shared(None)
     for same in ({"seed": 9}, {"trials": 9}, {"sampler": "random"}, {"designs": ()}):
-        assert make_config(tmp_path, **same).about() == plain
+        assert make_config(tmp_path, **same).shared(None) == plain
     for other in (
         {"budgets": "latency_ms = 261"},
         {"objectives": ("latency_ms", "proxy_loss")},
@@ -117,7 +117,7 @@ def test_what_makes_trials_incomparable_is_in_about_and_the_rest_is_not(tmp_path
         {"proxy": "[proxy]\nsteps = 2\nwidth = 8\nbeta2 = 0.95"},
         {"proxy": "[proxy]\nsteps = 2\nwidth = 8\ndata = 'digits'"},
     ):
-        assert make_config(tmp_path, **other).about() != plain
+        assert make_config(tmp_path, **other).shared(None) != plain
 
 
 def test_pictures_lie_beside_the_config_and_count_by_content(tmp_path):
@@ -129,9 +129,9 @@ def test_pictures_lie_beside_the_config_and_count_by_content(tmp_path):
         fill(folder / "pictures", 30)
         config = make_config(folder, proxy=proxy)
         assert config.proxy.data.images == str(folder / "pictures")
-        found.append(config.about())
-    assert found[0] == found[1] and found[0]["proxy"]["data"].startswith("pictures")
-    assert "data" not in make_config(tmp_path).about()["proxy"]  # as before there was any
+        found.append(config.shared(None))
+    assert found[0] == found[1] and found[0].proxy["data"].startswith("pictures")
+    assert "data" not in make_config(tmp_path).shared(None).proxy  # as before there was any
 
 
 @pytest.mark.parametrize("name", shipped_configs())

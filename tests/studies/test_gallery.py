@@ -1,5 +1,5 @@
 import io
-import json
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -12,8 +12,10 @@ from search_space.errors import WalkbenchError
 from studies.cli.main import app
 from studies.config import parse_config
 from studies.gallery import Gallery, gallery_folder, read_grid
+from studies.reading import study_data
+from studies.records import Samples, TrialRecord
 from studies.runner import run_study
-from studies.store import rows, storage_url
+from studies.store import storage_url
 from tests.proxies.small import made
 from tests.studies.fakes import FakeLatency, FakeProxy, config_text, make_config
 
@@ -43,16 +45,16 @@ def drawn(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("studies.runner.train_run", train_a_small_one)
         run = run_study(config, storage=str(folder / "studies.db"), latency=FakeLatency())
-    return run.study, rows(run.study), storage_url(str(folder / "studies.db")), folder
+    return run.study, study_data(run.study).trials, storage_url(str(folder / "studies.db")), folder
 
 
 def test_a_trained_trial_keeps_what_its_twin_draws_as_an_optuna_artifact(drawn):
     study, found, url, folder = drawn
-    samples = found[0]["samples"]
-    assert (folder / "studies.artifacts" / samples["artifact"]).is_file()
+    samples = found[0].samples
+    assert (folder / "studies.artifacts" / samples.artifact).is_file()
     trial = study.get_trials()[0]
     listed = optuna.artifacts.get_all_artifact_meta(trial, storage=study._storage)
-    assert [meta.artifact_id for meta in listed] == [samples["artifact"]]
+    assert [meta.artifact_id for meta in listed] == [samples.artifact]
     assert (listed[0].filename, listed[0].mimetype) == ("trial-0-samples.png", "image/png")
     pixels = np.asarray(Image.open(io.BytesIO(read_grid(url, found[0], found))))
     assert pixels.shape == (3 * 28, 3 * (8 * 26 + 2), 3)
@@ -61,7 +63,7 @@ def test_a_trained_trial_keeps_what_its_twin_draws_as_an_optuna_artifact(drawn):
 
 def test_a_design_trained_before_shows_the_pictures_of_that_trial(drawn):
     _, found, url, _ = drawn
-    assert found[1]["score"]["reused_from"] == 0 and found[1]["samples"] is None
+    assert found[1].trained_by == 0 and found[1].samples is None
     assert read_grid(url, found[1], found) == read_grid(url, found[0], found)
 
 
@@ -86,7 +88,7 @@ def test_the_command_writes_them_and_refuses_what_there_is_not(drawn, tmp_path):
 
 def test_pictures_on_another_machine_are_said_to_be_there(drawn):
     _, found, _, _ = drawn
-    row = {**found[0], "samples": {**found[0]["samples"], "artifact": "gone"}}
+    row = replace(found[0], samples=replace(found[0].samples, artifact="gone"))
     with pytest.raises(WalkbenchError, match="are not here: they were written to"):
         read_grid("sqlite:///elsewhere.db", row, found)
 
@@ -97,9 +99,9 @@ def test_samples_are_no_part_of_what_trials_share():
         return config.replace('path = "small.toml"', 'name = "snapgen"')
 
     with_them, without = (parse_config(text(line)) for line in ("samples = 9", ""))
-    assert with_them.about() == without.about()
+    assert with_them.shared(None) == without.shared(None)
     assert (with_them.samples, without.samples) == (9, 0)
-    assert "samples" not in json.dumps(with_them.about())
+    assert "samples" not in repr(with_them.shared(None))
     with pytest.raises(WalkbenchError, match="samples is -1"):
         parse_config(text("samples = -1"))
 
@@ -108,7 +110,7 @@ def test_without_samples_a_trial_has_none_and_says_how_to_get_them(tmp_path):
     storage = str(tmp_path / "studies.db")
     config = make_config(tmp_path, trials=1)
     run = run_study(config, storage=storage, latency=FakeLatency(), proxy=FakeProxy())
-    found = rows(run.study)
+    found = study_data(run.study).trials
     assert not gallery_folder(storage_url(storage)).exists()
     with pytest.raises(WalkbenchError, match=r"trial 0 has no samples.*samples = 32"):
         read_grid(storage_url(storage), found[0], found)
@@ -120,9 +122,9 @@ def test_a_grid_that_cannot_be_kept_costs_the_trial_nothing_else(tmp_path):
     (tmp_path / "pictures").rmdir()
     study = optuna.create_study()
     trial = study.ask()
-    gallery.hang(trial)
+    gallery.keep(trial)
     assert "No such file" in trial.user_attrs["samples"]["failed"]
-    row = {"trial": 0, "samples": trial.user_attrs["samples"], "score": {"value": 1.0}}
+    row = TrialRecord(0, "COMPLETE", samples=Samples(**trial.user_attrs["samples"]))
     with pytest.raises(WalkbenchError, match=r"samples of trial 0 were not kept: .*No such file"):
         read_grid("sqlite:///x.db", row, [row])
 

@@ -5,16 +5,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latency_db.latency import Latency
+from proxies.score import Fidelity, Score
+from search_space.cost import Cost
 from studies import pareto
+from studies.metric import Metric, exact
+from studies.metrics import METRICS, register
+from studies.records import TrialRecord
 
 OBJECTIVES = ("proxy_loss", "latency_ms")
 GRID = st.integers(1, 6).map(float)  # a coarse grid, so that ties and duplicates occur
 
 
-def make_row(trial, values, feasible=True, state="COMPLETE", **more):
-    names = pareto.OBJECTIVES[: len(values)]
-    done = dict(zip(names, values, strict=True)) if state == "COMPLETE" else {}
-    return {"trial": trial, "state": state, "feasible": feasible, "values": done, **more}
+NAMES = ("proxy_loss", "latency_ms", "params", "macs")
+
+
+def make_trial(number, values, feasible=True, state="COMPLETE", **more):
+    done = dict(zip(NAMES, values, strict=False)) if state == "COMPLETE" else {}
+    return TrialRecord(number, state, feasible=feasible, values=done, **more)
 
 
 def points(dimension):
@@ -30,8 +38,8 @@ def test_front_is_the_one_that_optuna_finds_where_all_constraints_are_set(trials
         trial = study.ask()
         trial.set_constraint("latency_ms", -0.1 if ok else 0.1)
         study.tell(trial, [loss, ms])
-        rows.append(make_row(number, (loss, ms), ok))
-    ours = {row["trial"] for row in pareto.front(rows, OBJECTIVES)}
+        rows.append(make_trial(number, (loss, ms), ok))
+    ours = {row.number for row in pareto.front(rows, OBJECTIVES)}
     assert ours == {t.number for t in study.best_trials}
 
 
@@ -40,9 +48,9 @@ def test_nothing_on_a_front_is_dominated_and_everything_off_it_is(dimension):
     @given(points(dimension))
     @settings(max_examples=40, deadline=None)
     def check(placed):
-        names = pareto.OBJECTIVES[:dimension]
-        rows = [make_row(i, p) for i, p in enumerate(placed)]
-        kept = {row["trial"] for row in pareto.front(rows, names)}
+        names = NAMES[:dimension]
+        rows = [make_trial(i, p) for i, p in enumerate(placed)]
+        kept = {row.number for row in pareto.front(rows, names)}
         for i, p in enumerate(placed):
             assert (i in kept) != any(pareto.dominates(q, p) for q in placed)
 
@@ -96,36 +104,72 @@ def test_a_study_without_budgets_finds_everything_feasible():
 @pytest.mark.parametrize(
     "bad",
     [
-        make_row(1, (0.0, 0.0), feasible=False),
-        make_row(1, (0.0, 0.0), feasible=None),
-        make_row(1, (0.0, 0.0), state="PRUNED"),
-        make_row(1, (0.0, 0.0), state="FAIL"),
-        make_row(1, (0.0,)),
+        make_trial(1, (0.0, 0.0), feasible=False),
+        make_trial(1, (0.0, 0.0), feasible=None),
+        make_trial(1, (0.0, 0.0), state="PRUNED"),
+        make_trial(1, (0.0, 0.0), state="FAIL"),
+        make_trial(1, (0.0,)),
     ],
 )
 def test_only_complete_feasible_rows_with_every_objective_stand_on_a_front(bad):
-    rows = [make_row(0, (1.0, 1.0)), bad]
-    assert [row["trial"] for row in pareto.front(rows, OBJECTIVES)] == [0]
+    rows = [make_trial(0, (1.0, 1.0)), bad]
+    assert [row.number for row in pareto.front(rows, OBJECTIVES)] == [0]
 
 
 def test_metrics_outside_the_objectives_come_from_what_the_trial_stored():
-    row = make_row(
+    run = Fidelity(steps=1, seconds=1.0, width=8, latent=24, batch=2, seed=0)
+    trial = make_trial(
         0,
         (0.3,),
-        cost={"params": 10, "macs": 20},
-        latency={"ms": 5.0},
-        score={"value": 0.9},
+        cost=Cost(10, 20, 20, 5, 4),
+        latency=Latency(5.0, 4.0, 6.0, 0.0, "estimated"),
+        score=Score.of_losses((0.8, 1.0), run),
     )
-    assert [pareto.metric(row, name) for name in pareto.OBJECTIVES] == [0.3, 5.0, 10.0, 20.0]
-    assert pareto.metric(make_row(1, (), state="FAIL", score=None), "proxy_loss") is None
+    assert [trial.value(name) for name in NAMES] == [0.3, 5.0, 10.0, 20.0]
+    assert make_trial(1, (), state="FAIL").value("proxy_loss") is None
+
+
+@pytest.fixture
+def speed():
+    """A metric of which more is better."""
+    yield register(Metric("speed", "Speed", lambda candidate: exact(1.0), goal="maximise"))
+    METRICS.unregister("speed")
+
+
+@given(points(2))
+@settings(max_examples=40, deadline=None)
+def test_a_maximised_metric_gives_the_front_of_its_negation(placed):
+    mirrored = Metric("mirrored", "Mirrored", lambda candidate: exact(1.0), goal="maximise")
+    METRICS.register("mirrored", mirrored)
+    try:
+        plain = [make_trial(i, p) for i, p in enumerate(placed)]
+        other = [
+            TrialRecord(i, "COMPLETE", feasible=True, values={"proxy_loss": x, "mirrored": -y})
+            for i, (x, y) in enumerate(placed)
+        ]
+        names = ("proxy_loss", "mirrored")
+        kept = [trial.number for trial in pareto.front(plain, OBJECTIVES)]
+        assert [trial.number for trial in pareto.front(other, names)] == kept
+        assert pareto.knee(other, names).number == pareto.knee(plain, OBJECTIVES).number
+        reference = pareto.reference_point(other, names)
+        volume = pareto.hypervolume([pareto.point(t, names) for t in other], reference)
+        assert volume > 0 and reference[1] > max(-y for y in [t.values["mirrored"] for t in other])
+    finally:
+        METRICS.unregister("mirrored")
+
+
+def test_a_budget_of_a_maximised_metric_is_a_lower_limit(speed):
+    assert speed.violation(9.0, 10.0) == pytest.approx(0.1) and speed.violation(11.0, 10.0) < 0
+    assert speed.limit(10.0) == "Speed ≥ 10"
 
 
 def test_a_value_at_its_budget_keeps_it():
-    assert pareto.violation(300.0, 300.0) <= 0 < pareto.violation(300.1, 300.0)
+    latency = METRICS.get("latency_ms")
+    assert latency.violation(300.0, 300.0) <= 0 < latency.violation(300.1, 300.0)
 
 
 def test_history_of_the_hypervolume_never_falls_and_ends_at_the_whole():
-    rows = [make_row(i, p) for i, p in enumerate([(3.0, 3.0), (1.0, 4.0), (2.0, 2.0)])]
+    rows = [make_trial(i, p) for i, p in enumerate([(3.0, 3.0), (1.0, 4.0), (2.0, 2.0)])]
     history = pareto.hypervolume_history(rows, OBJECTIVES)
     assert history == sorted(history)
     whole = [pareto.point(row, OBJECTIVES) for row in rows]
@@ -134,14 +178,14 @@ def test_history_of_the_hypervolume_never_falls_and_ends_at_the_whole():
 
 
 def test_of_equal_designs_the_first_is_kept():
-    rows = [{"digest": "a", "trial": 0}, {"digest": "b", "trial": 1}, {"digest": "a", "trial": 2}]
-    assert [row["trial"] for row in pareto.distinct(rows)] == [0, 1]
+    rows = [TrialRecord(i, "COMPLETE", digest=digest) for i, digest in enumerate("aba")]
+    assert [row.number for row in pareto.distinct(rows)] == [0, 1]
 
 
 @given(points(2))
 @settings(max_examples=40, deadline=None)
 def test_the_knee_lies_on_the_front_and_is_the_nearest_to_its_best_corner(placed):
-    rows = [make_row(i, p) for i, p in enumerate(placed)]
+    rows = [make_trial(i, p) for i, p in enumerate(placed)]
     kept = pareto.front(rows, OBJECTIVES)
     knee = pareto.knee(rows, OBJECTIVES)
     assert knee in kept
@@ -158,4 +202,4 @@ def test_the_knee_lies_on_the_front_and_is_the_nearest_to_its_best_corner(placed
 
 
 def test_without_a_front_there_is_no_knee():
-    assert pareto.knee([make_row(0, (1.0, 1.0), feasible=False)], OBJECTIVES) is None
+    assert pareto.knee([make_trial(0, (1.0, 1.0), feasible=False)], OBJECTIVES) is None

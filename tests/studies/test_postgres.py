@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from studies.reading import study_data
 from studies.runner import run_study
-from studies.store import open_storage, open_study, rows, storage_url
+from studies.store import open_storage, open_study, storage_url
 from tests.studies.fakes import FakeLatency, FakeProxy, make_config
 
 pytestmark = pytest.mark.postgres
@@ -92,11 +93,11 @@ def test_two_workers_share_a_study(server, tmp_path):
     assert worker.returncode == 0
     storage = open_storage(storage_url(server))
     study = open_study(storage, "small")
-    found, trials = rows(study), study.get_trials(deepcopy=False)
-    assert [row["trial"] for row in found] == list(range(len(found))) and 8 <= len(found) <= 9
-    assert {row["state"] for row in found} == {"COMPLETE"}
+    found, trials = study_data(study).trials, study.get_trials(deepcopy=False)
+    assert [row.number for row in found] == list(range(len(found))) and 8 <= len(found) <= 9
+    assert {row.state for row in found} == {"COMPLETE"}
     assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) == 2
-    suggested = [row["digest"] for row in found]
+    suggested = [row.digest for row in found]
     assert len(set(suggested)) > len(found) / 2  # not the same stream of suggestions twice
     for opened in (storage, run.study._storage._backend):
         opened.scoped_session.remove()

@@ -23,9 +23,9 @@ def test_a_reader_sees_trials_that_another_process_adds(url: str):
     writer = optuna.load_study(study_name="some", storage=url)
     writer.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     after = read_study(reader, "some")
-    assert (len(before.rows), len(after.rows)) == (0, 2)
+    assert (len(before.trials), len(after.trials)) == (0, 2)
     assert before.stamp != after.stamp
-    assert after.row(1) == after.rows[1] and after.row(7) is None
+    assert after.trial(1) == after.trials[1]
 
 
 def test_a_study_of_someone_else_is_read_without_designs(url: str):
@@ -33,7 +33,7 @@ def test_a_study_of_someone_else_is_read_without_designs(url: str):
         optuna.load_study(study_name="some", storage=url).ask(), 1.0
     )
     found = read_study(open_for_reading(url), "some")
-    assert found.objectives == ("value_0",) and found.rows[0]["spec"] is None
+    assert found.objectives == ("value_0",) and found.trials[0].spec is None
 
 
 def test_a_study_that_is_not_there_is_named_with_those_that_are(url: str):

@@ -1,13 +1,14 @@
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 
 from search_space.errors import WalkbenchError
+from studies.reading import study_data
 from studies.report import write_report
 from studies.runner import run_study
-from studies.store import rows
-from studies.summary import front_and_named, one_design, study_status
+from studies.summary import best_designs, front_and_named, one_design, study_status
 from tests.studies.fakes import FakeLatency, FakeProxy, make_config
 
 
@@ -15,7 +16,7 @@ from tests.studies.fakes import FakeLatency, FakeProxy, make_config
 def run(tmp_path_factory):
     """A finished study with candidates over budget."""
     folder = tmp_path_factory.mktemp("report")
-    config = make_config(folder, trials=7, budgets="latency_ms = 255")
+    config = make_config(folder, trials=7, budgets="latency_ms = 230")
     return run_study(config, storage=str(folder / "s.db"), latency=FakeLatency(), proxy=FakeProxy())
 
 
@@ -26,39 +27,38 @@ def text_of(page):
 
 
 def test_the_page_has_every_trial_with_its_numbers_and_where_they_come_from(run, tmp_path):
-    write_report(run.study, tmp_path / "report.html")
+    write_report(study_data(run.study), tmp_path / "report.html")
     text = text_of(tmp_path / "report.html")
-    for row in rows(run.study):
-        assert (row["name"] or row["digest"]) in text
-        assert f"{row['cost']['params'] / 1e6:,.2f}" in text
-        assert f"{row['latency']['ms']:,.0f} (" in text
-        if row["score"]:
-            assert f"{row['score']['value']:.4f} ±" in text
+    for row in study_data(run.study).trials:
+        assert (row.name or row.digest) in text
+        assert f"{row.cost.params / 1e6:,.2f}" in text
+        assert f"{row.latency.ms:,.0f} (" in text
+        if row.score:
+            assert f"{row.score.value:.4f} ±" in text
     assert "not trained" in text and "estimated" in text and "code_revision" in text
     assert "7 of 7 trials are done" in text
 
 
-def test_a_design_called_like_markup_stays_text(run, tmp_path, monkeypatch):
-    hostile = [dict(row, name="<script>alert(1)</script>") for row in rows(run.study)]
-    monkeypatch.setattr("studies.report.rows", lambda study: hostile)
-    write_report(run.study, tmp_path / "report.html")
+def test_a_design_called_like_markup_stays_text(run, tmp_path):
+    study = study_data(run.study)
+    hostile = [replace(trial, name="<script>alert(1)</script>") for trial in study.trials]
+    write_report(replace(study, trials=hostile), tmp_path / "report.html")
     assert "<td><script>" not in (tmp_path / "report.html").read_text()
 
 
 def test_the_one_design_is_on_the_front_and_front_and_named_has_each_design_once(run):
-    found = rows(run.study)
-    shown = front_and_named(found, ("proxy_loss", "latency_ms"))
-    digests = [row["digest"] for row in shown]
+    study = study_data(run.study)
+    shown, found = front_and_named(study), study.trials
+    digests = [row.digest for row in shown]
     assert len(set(digests)) == len(digests)
-    assert found[0]["digest"] in digests  # F/mqa, by name
-    best = one_design(run.study)
-    assert best["digest"] in {row["digest"] for row in shown if row["on_front"]}
+    assert found[0].digest in digests  # F/mqa, by name
+    assert one_design(study).digest in {trial.digest for trial in best_designs(study)}
 
 
 def test_status_sums_what_was_trained(run):
-    status = study_status(run.study)
-    trained = [row for row in rows(run.study) if row["score"]]
-    fresh = [row for row in trained if row["score"]["reused_from"] is None]
+    status = study_status(study_data(run.study))
+    trained = [row for row in study_data(run.study).trials if row.score]
+    fresh = [row for row in trained if row.trained_by is None]
     assert status["trained"] == len(fresh)
     assert status["training_seconds"] == pytest.approx(0.1 * len(fresh), abs=0.06)
 
@@ -69,6 +69,6 @@ def test_a_study_without_trials_within_budget_has_no_design_to_take(tmp_path):
         config, storage=str(tmp_path / "s.db"), latency=FakeLatency(), proxy=FakeProxy()
     )
     with pytest.raises(WalkbenchError, match="no complete trial within its budgets"):
-        one_design(run.study)
-    write_report(run.study, tmp_path / "report.html")
+        one_design(study_data(run.study))
+    write_report(study_data(run.study), tmp_path / "report.html")
     assert "over budget" in text_of(tmp_path / "report.html")

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 import os
 import signal
 import subprocess
@@ -19,14 +20,15 @@ from search_space.presets import named_spec
 from search_space.spec import UNetSpec
 from studies import pareto, runner, workers
 from studies.interrupt import Interrupt
+from studies.reading import study_data
+from studies.record_codec import decode_study
 from studies.runner import (
     MAX_FAILURES_IN_A_ROW,
     Silent,
-    count_done,
     make_proxy,
     run_study,
 )
-from studies.store import ABOUT, open_storage, open_study, rows, storage_url
+from studies.store import open_storage, open_study, storage_url
 from tests.studies.fakes import FakeLatency, FakeProxy, make_config
 
 MQA = named_spec("F/mqa")
@@ -65,42 +67,44 @@ def test_where_and_how_twins_are_trained_reaches_the_loop(monkeypatch):
 
 def test_every_trial_says_what_it_was_and_what_became_of_it(start):
     run = start()
-    found = rows(run.study)
+    found = study_data(run.study).trials
     assert run.done == run.ran == len(found) == 6
     for row in found:
-        spec = UNetSpec.from_dict(row["spec"])
-        assert spec.digest() == row["digest"]
-        assert row["cost"]["params"] > 0 and row["provenance"]["code_revision"]
-        assert row["latency"]["low"] < row["latency"]["ms"] < row["latency"]["high"]
-        assert row["latency"]["source"] == "estimated" and row["latency"]["by"] == "fake"
-        assert set(row["constraints"]) == {"latency_ms"}
-        assert (row["state"] == "COMPLETE") == row["feasible"] == bool(row["values"])
-        assert (row["score"] is not None) == row["feasible"]
+        spec = UNetSpec.from_dict(row.spec)
+        assert spec.digest() == row.digest
+        assert row.cost.params > 0 and row.provenance["code_revision"]
+        assert row.latency.low < row.latency.ms < row.latency.high
+        assert row.latency.source == "estimated" and row.latency_origin.by == "fake"
+        assert set(row.constraints) == {"latency_ms"}
+        assert (row.state == "COMPLETE") == row.feasible == bool(row.values)
+        assert (row.score is not None) == row.feasible
 
 
 def test_named_designs_come_first_and_in_order(start):
     designs = ("F/qk-norm-rope", "F/mqa")
     with pytest.raises(WalkbenchError, match="no axis moves it"):
         start(designs=designs)
-    found = rows(start(designs=("F/mqa",)).study)
-    assert found[0]["name"] == "F/mqa" and found[0]["digest"] == MQA.digest()
-    assert found[0]["state"] == "COMPLETE"
+    found = study_data(start(designs=("F/mqa",)).study).trials
+    assert found[0].name == "F/mqa" and found[0].digest == MQA.digest()
+    assert found[0].state == "COMPLETE"
 
 
 def test_candidates_over_budget_are_never_trained_and_have_no_invented_loss(start):
     proxy = FakeProxy()
-    found = rows(start(proxy, trials=10, budgets="latency_ms = 250").study)
-    over = [row for row in found if not row["feasible"]]
-    assert over and any(row["feasible"] for row in found)
+    found = study_data(start(proxy, trials=10, budgets="latency_ms = 250").study).trials
+    over = [row for row in found if not row.feasible]
+    assert over and any(row.feasible for row in found)
     for row in over:
-        assert row["state"] == "PRUNED" and row["values"] == {} and row["score"] is None
-        assert row["latency"]["ms"] > 250 and row["digest"] not in proxy.scored
+        assert row.state == "PRUNED" and row.values == {} and row.score is None
+        assert row.latency.ms > 250 and row.digest not in proxy.scored
 
 
 def test_without_training_candidates_over_budget_complete_and_are_infeasible(start):
-    found = rows(start(objectives=("latency_ms", "params"), budgets="macs = 600e9").study)
-    assert {row["state"] for row in found} == {"COMPLETE"}
-    assert {row["feasible"] for row in found} == {True, False}
+    found = study_data(
+        start(objectives=("latency_ms", "params"), budgets="macs = 600e9").study
+    ).trials
+    assert {row.state for row in found} == {"COMPLETE"}
+    assert {row.feasible for row in found} == {True, False}
 
 
 def test_constraints_are_set_on_every_path(start):
@@ -113,9 +117,9 @@ def test_constraints_are_set_on_every_path(start):
     states = {trial.state for trial in trials}
     assert states == {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
     assert any((t.user_attrs.get("score") or {}).get("reused_from") is not None for t in trials)
-    for trial, row in zip(trials, rows(run.study), strict=True):
+    for trial, row in zip(trials, study_data(run.study).trials, strict=True):
         assert {"latency_ms", "params"} <= set(trial.constraints)
-        assert all(value <= 0 for value in trial.constraints.values()) == row["feasible"]
+        assert all(value <= 0 for value in trial.constraints.values()) == row.feasible
         # optuna-dashboard looks at this one alone
         old = trial.system_attrs["constraints"]
         assert [trial.constraints["latency_ms"], trial.constraints["params"]] == old
@@ -136,30 +140,30 @@ def test_constraints_are_set_even_where_the_latency_cannot_be_told(start, tmp_pa
     study = open_study(open_storage(storage_url(str(tmp_path / "broken.db"))), "small")
     trials = study.get_trials(deepcopy=False)
     assert len(trials) == MAX_FAILURES_IN_A_ROW
-    for trial, row in zip(trials, rows(study), strict=True):
+    for trial, row in zip(trials, study_data(study).trials, strict=True):
         assert trial.constraints["latency_ms"] > 0 and trial.constraints["params"] < 0
-        assert row["feasible"] is None and row["cost"] and "no entry" in row["failed"]
+        assert row.feasible is None and row.cost and "no entry" in row.failed
 
 
 def test_a_design_is_trained_once_and_its_score_is_taken_over(start):
     proxy = FakeProxy()
-    found = rows(start(proxy, trials=6, budgets="", fix=ONE_AXIS).study)
+    found = study_data(start(proxy, trials=6, budgets="", fix=ONE_AXIS).study).trials
     assert len(proxy.scored) == len(set(proxy.scored))
-    reused = [row for row in found if row["score"]["reused_from"] is not None]
+    reused = [row for row in found if row.trained_by is not None]
     assert reused
     for row in reused:
-        source = found[row["score"]["reused_from"]]
-        assert source["digest"] == row["digest"] and source["score"]["reused_from"] is None
-        assert source["values"] == row["values"]
+        source = found[row.trained_by]
+        assert source.digest == row.digest and source.trained_by is None
+        assert source.values == row.values
 
 
 def test_a_diverged_run_fails_with_its_reason_and_the_study_goes_on(start):
     run = start(FakeProxy(diverging=frozenset([MQA.digest()])))
-    first = rows(run.study)[0]
-    assert first["state"] == "FAIL" and first["values"] == {}
-    assert first["failed"] == "training loss is nan at step 1"
-    assert first["score"]["value"] is None
-    assert run.done == 6 and first["trial"] not in {t.number for t in run.study.best_trials}
+    first = study_data(run.study).trials[0]
+    assert first.state == "FAIL" and first.values == {}
+    assert first.failed == "training loss is nan at step 1"
+    assert first.score.value == math.inf and first.measured("proxy_loss") is None
+    assert run.done == 6 and first.number not in {t.number for t in run.study.best_trials}
 
 
 def test_running_again_adds_until_the_total_and_then_nothing(start):
@@ -168,7 +172,7 @@ def test_running_again_adds_until_the_total_and_then_nothing(start):
     assert (again.ran, again.done) == (2, 5)
     finished = start(trials=5)
     assert (finished.ran, finished.done, finished.total) == (0, 5, 5)
-    assert [row["trial"] for row in rows(finished.study)] == [0, 1, 2, 3, 4]
+    assert [row.number for row in study_data(finished.study).trials] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(("sampler", "trials"), [("tpe", 13), ("random", 4), ("nsga2", 4)])
@@ -182,7 +186,7 @@ def test_one_seed_gives_the_same_suggestions_however_often_it_is_resumed(tmp_pat
                 latency=FakeLatency(),
                 proxy=FakeProxy(),
             )
-        return [row["params"] for row in rows(run.study)]
+        return [row.params for row in study_data(run.study).trials]
 
     whole = designs("whole", trials)
     assert designs("resumed", 1, trials - 1, trials) == whole
@@ -194,10 +198,10 @@ def test_an_interruption_keeps_everything_and_the_design_is_tried_again(start):
     with pytest.raises(KeyboardInterrupt):
         start(proxy)
     run = start()
-    found = rows(run.study)
-    assert found[0]["state"] == "FAIL" and found[0]["failed"] == "interrupted"
-    assert found[0]["spec"] and found[0]["latency"]
-    assert found[1]["name"] == "F/mqa" and found[1]["state"] == "COMPLETE"
+    found = study_data(run.study).trials
+    assert found[0].state == "FAIL" and found[0].failed == "interrupted"
+    assert found[0].spec and found[0].latency
+    assert found[1].name == "F/mqa" and found[1].state == "COMPLETE"
     assert run.done == 6 and len(found) == 7
 
 
@@ -216,10 +220,10 @@ def test_a_bug_in_the_proxy_is_not_swallowed_and_loses_nothing(start):
     ],
 )
 def test_a_study_of_other_settings_is_refused_and_left_alone(start, changes, said):
-    before = rows(start(trials=2).study)
+    before = study_data(start(trials=2).study).trials
     with pytest.raises(WalkbenchError, match=said):
         start(**changes)
-    assert rows(start(trials=2).study) == before
+    assert study_data(start(trials=2).study).trials == before
 
 
 def test_a_storage_of_another_space_is_refused(start, tmp_path, monkeypatch):
@@ -249,23 +253,26 @@ def test_several_failures_in_a_row_stop_the_study(start):
     with pytest.raises(WalkbenchError, match=r"5 candidates in a row failed.*too narrow"):
         start(Hopeless(), trials=50, budgets="")
     study = start(trials=1, budgets="").study
-    assert count_done(study) == MAX_FAILURES_IN_A_ROW
+    assert study_data(study).done == MAX_FAILURES_IN_A_ROW
 
 
 @pytest.mark.parametrize("objective", ["params", "proxy_loss"])
 def test_a_study_may_have_a_single_objective(start, objective):
     run = start(trials=4, objectives=(objective,), budgets="macs = 615e9")
-    found = rows(run.study)
-    states = {row["state"] for row in found}
+    found = study_data(run.study).trials
+    states = {row.state for row in found}
     assert states == ({"COMPLETE"} if objective == "params" else {"COMPLETE", "PRUNED"})
     (best,) = pareto.distinct(pareto.front(found, (objective,)))
-    feasible = [row["values"][objective] for row in found if row["feasible"]]
-    assert best["values"][objective] == min(feasible)
+    feasible = [row.values[objective] for row in found if row.feasible]
+    assert best.values[objective] == min(feasible)
 
 
 def test_optuna_agrees_with_us_on_the_front(start):
     run = start(trials=10, budgets="latency_ms = 255")
-    ours = {row["trial"] for row in pareto.front(rows(run.study), ("proxy_loss", "latency_ms"))}
+    ours = {
+        row.number
+        for row in pareto.front(study_data(run.study).trials, ("proxy_loss", "latency_ms"))
+    }
     assert ours == {trial.number for trial in run.study.best_trials}
 
 
@@ -278,7 +285,7 @@ def test_watchers_hear_of_every_trial(start):
             raise AssertionError("the fake proxy does not train")
 
         def trial_ended(self, row, done, total):
-            self.heard.append((row["trial"], done, total))
+            self.heard.append((row.number, done, total))
 
     watcher = Watcher()
     start(trials=3, watch=watcher)
@@ -320,9 +327,9 @@ def test_the_trial_of_a_killed_worker_is_let_go_and_made_up_for(start, tmp_path)
     os.kill(worker.pid, signal.SIGKILL)
     worker.communicate()
     run = start()
-    found = rows(run.study)
-    assert found[0]["state"] == "FAIL" and found[0]["failed"] == "interrupted"
-    assert run.done == 6 and sum(row["name"] == "F/mqa" for row in found) >= 2
+    found = study_data(run.study).trials
+    assert found[0].state == "FAIL" and found[0].failed == "interrupted"
+    assert run.done == 6 and sum(row.name == "F/mqa" for row in found) >= 2
 
 
 @pytest.mark.command
@@ -333,10 +340,10 @@ def test_a_second_worker_leaves_the_first_ones_trial_alone_and_shares_the_total(
     worker.communicate()
     assert worker.returncode == 0
     study = open_study(open_storage(storage_url(str(tmp_path / "studies.db"))), "small")
-    found = rows(study)
-    assert found[0]["state"] == "COMPLETE"
+    found = study_data(study).trials
+    assert found[0].state == "COMPLETE"
     # Each may have begun its last trial at the same moment as the other.
-    assert 6 <= count_done(study) == len(found) <= 7
+    assert 6 <= study_data(study).done == len(found) <= 7
 
 
 def test_a_running_trial_of_a_living_worker_counts_and_is_not_taken(start, tmp_path):
@@ -354,7 +361,7 @@ def test_a_running_trial_of_a_living_worker_counts_and_is_not_taken(start, tmp_p
 def test_a_study_whose_maker_died_before_describing_it_is_taken_over(start, tmp_path, monkeypatch):
     storage = open_storage(storage_url(str(tmp_path / "studies.db")), create=True)
     optuna.create_study(study_name="small", storage=storage, directions=["minimize"] * 2)
-    monkeypatch.setattr("studies.runner._MAKING_S", 0.1)
+    monkeypatch.setattr("studies.resume._MAKING_S", 0.1)
     began = time.monotonic()
     run = start(trials=2)
-    assert run.done == 2 and ABOUT in run.study.user_attrs and time.monotonic() - began < 60
+    assert run.done == 2 and decode_study(run.study) and time.monotonic() - began < 60

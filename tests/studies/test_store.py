@@ -5,14 +5,12 @@ import optuna
 import pytest
 
 from search_space.errors import WalkbenchError
+from studies.reading import study_data
+from studies.records import StudyRecord
 from studies.store import (
     DEFAULT_STORAGE,
-    about,
-    objectives,
     open_storage,
     open_study,
-    row,
-    rows,
     storage_url,
     study_names,
 )
@@ -96,20 +94,21 @@ def test_an_unknown_study_names_the_known_ones(tmp_path):
 def test_a_study_that_optuna_made_has_rows_with_values_and_is_on_no_front():
     study = optuna.create_study(directions=["minimize", "minimize"])
     study.optimize(lambda trial: (trial.suggest_float("x", 0, 1), 1.0), n_trials=2)
-    assert about(study) == {} and objectives(study) == ("value_0", "value_1")
-    found = rows(study)
-    assert found[1]["values"]["value_1"] == 1.0 and "x" in found[1]["params"]
-    assert found[1]["feasible"] is None and found[1]["spec"] is None
+    read = study_data(study)
+    assert read.shared == StudyRecord() and read.objectives == ("value_0", "value_1")
+    found = read.trials
+    assert found[1].values["value_1"] == 1.0 and "x" in found[1].params
+    assert found[1].feasible is None and found[1].spec is None
 
 
 def test_a_missing_trial_says_which_there_are():
     study = optuna.create_study(study_name="x")
     with pytest.raises(WalkbenchError, match="no trial 0; its trials: none yet"):
-        row(study, 0)
+        study_data(study).trial(0)
     study.optimize(lambda trial: 1.0, n_trials=2)
-    assert row(study, 1)["trial"] == 1
+    assert study_data(study).trial(1).number == 1
     with pytest.raises(WalkbenchError, match="0 … 1"):
-        row(study, 2)
+        study_data(study).trial(2)
 
 
 def test_optuna_dashboard_shows_which_trials_are_over_budget(tmp_path):
@@ -133,6 +132,9 @@ def test_optuna_dashboard_shows_which_trials_are_over_budget(tmp_path):
     }
     answer = b"".join(application(request, lambda *_: None))
     shown = json.loads(answer)["trials"]
-    assert len(shown) == 6 and {row["feasible"] for row in rows(run.study)} == {True, False}
-    for trial, ours in zip(shown, rows(run.study), strict=True):
-        assert all(value <= 0 for value in trial["constraints"]) == ours["feasible"]
+    assert len(shown) == 6 and {row.feasible for row in study_data(run.study).trials} == {
+        True,
+        False,
+    }
+    for trial, ours in zip(shown, study_data(run.study).trials, strict=True):
+        assert all(value <= 0 for value in trial["constraints"]) == ours.feasible

@@ -1,36 +1,43 @@
 """The plot of a study: what is filled, hollow, starred, on the line, at the edge."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
+from latency_db.latency import Latency
+from proxies.score import Fidelity, Score
+from search_space.cost import Cost
 from search_space.presets import named_spec
-from studies.figures.axes import AXES, usable_axes
+from studies.figures.axes import number_sort, usable_metrics
 from studies.figures.labels import LINE, place_labels
 from studies.figures.pareto import hover_text, pareto_figure, plotted, walk_steps
 from studies.figures.progress import progress_figure
 from studies.figures.style import MARK
+from studies.metrics import METRICS
+from studies.records import TrialRecord
 
 OBJECTIVES = ("proxy_loss", "latency_ms")
 
 
-def row(trial: int, loss: float | None, ms: float, **more: Any) -> dict[str, Any]:
+def row(trial: int, loss: float | None, ms: float, **more: Any) -> TrialRecord:
     """A trial with an estimated latency; without a loss it was over budget and not trained."""
     complete = loss is not None
     source = more.pop("source", "estimated")
-    return {
-        "trial": trial,
-        "state": "COMPLETE" if complete else "PRUNED",
-        "name": None,
-        "digest": f"digest{trial}",
-        "values": {"proxy_loss": loss, "latency_ms": ms} if complete else {},
-        "cost": {"params": 1_000_000 * trial + 4e8, "macs": 6e11},
-        "latency": {"ms": ms, "low": ms / 2, "high": ms * 2, "source": source},
-        "score": {"value": loss, "stderr": 0.01} if complete else None,
-        "feasible": complete,
-        "failed": None,
-        **more,
-    }
+    run = Fidelity(steps=1, seconds=1.0, width=8, latent=24, batch=2, seed=0)
+    return TrialRecord(
+        trial,
+        "COMPLETE" if complete else "PRUNED",
+        **{
+            "digest": f"digest{trial}",
+            "values": {"proxy_loss": loss, "latency_ms": ms} if complete else {},
+            "cost": Cost(1_000_000 * trial + 400_000_000, 600_000_000_000, 1, 1, 1),
+            "latency": Latency(ms, ms / 2, ms * 2, 0.0, source),
+            "score": Score(loss, 0.01, 2, run) if complete else None,
+            "feasible": complete,
+            **more,
+        },
+    )
 
 
 ROWS = [
@@ -128,25 +135,32 @@ def test_nothing_to_plot_is_an_empty_plot_not_an_error():
     assert len(figure.data) == 1
 
 
-def test_only_axes_with_values_are_offered():
-    assert [axis.key for axis in usable_axes([ROWS[3]])] == ["latency_ms", "params", "macs"]
-    assert usable_axes([]) == []
+def test_only_metrics_with_values_are_offered():
+    offered = [metric.name for metric in usable_metrics([ROWS[3]])]
+    assert offered[:3] == ["latency_ms", "params", "macs"] and "proxy_loss" not in offered
+    assert usable_metrics([]) == []
 
 
-def test_a_failed_score_has_no_bar():
-    failed = row(0, 0.3, 100.0)
-    failed["score"]["stderr"] = None
-    assert AXES["proxy_loss"].interval(failed) is None
-    assert AXES["proxy_loss"].write(failed) == "0.3000"
+def test_a_failed_score_is_no_value():
+    run = Fidelity(steps=1, seconds=1.0, width=8, latent=24, batch=2, seed=0)
+    failed = row(0, None, 100.0, score=Score.failure("loss is nan", run))
+    assert METRICS.get("proxy_loss").write(failed.measured("proxy_loss")) == "–"
+
+
+def test_a_latency_that_is_partly_measured_has_a_mark_of_its_own():
+    mixed = row(0, 0.3, 100.0, source="mixed")
+    assert number_sort(mixed, [METRICS.get("latency_ms")]) == "mixed"
+    figure = pareto_figure([mixed], OBJECTIVES, "latency_ms", "proxy_loss")
+    assert set(trace(figure, "on the front").marker.symbol) == {MARK["mixed"]["symbol"]}
 
 
 def test_walk_steps_come_in_the_order_of_the_walk():
     names = ["F/mqa", "F/thin", "F/ffn-3"]
     rows = [
-        {**row(i, 0.3, 100.0), "name": n, "digest": named_spec(n).digest()}
+        dataclasses.replace(row(i, 0.3, 100.0), name=n, digest=named_spec(n).digest())
         for i, n in enumerate(names)
     ]
-    assert [r["name"] for r in walk_steps(rows, "F")] == ["F/thin", "F/ffn-3", "F/mqa"]
+    assert [r.name for r in walk_steps(rows, "F")] == ["F/thin", "F/ffn-3", "F/mqa"]
     assert walk_steps(rows, "M") == []  # thin is in both families, but M has no step of its own
 
 

@@ -1,0 +1,196 @@
+"""Records as attributes of Optuna's trials and studies; the only module that knows their keys.
+
+The keys are those of version 0.1, whose studies load, with what it did not record as None:
+
+- trial: ``name`` (before it runs: ``enqueued``), ``digest``, ``spec``, ``cost``, ``latency`` (with
+  ``device``, ``by``, ``revision``), ``measured`` (metric → value, low, high, source), ``score``
+  (with ``reused_from`` and ``run``), ``constraints``, ``feasible``, ``samples``, ``failed``,
+  ``provenance``, ``worker``
+- study: ``walkbench``, an object, and ``trials``, the total last asked for
+
+>>> study = optuna.create_study()
+>>> trial = study.ask()
+>>> write_failure(trial, "training diverged")
+>>> decode_trial(study.get_trials()[0], (), ()).failed
+'training diverged'
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from latency_db.latency import Latency
+from proxies.score import Score
+from search_space.cost import Cost
+from search_space.errors import WalkbenchError
+from search_space.spec import UNetSpec
+from studies.metric import Measured
+from studies.pareto import feasible
+from studies.records import (
+    INTERRUPTED,
+    LatencyOrigin,
+    Revisions,
+    Samples,
+    StudyRecord,
+    TrialRecord,
+)
+
+VERSION = 2  # of both records; 1 is that of version 0.1, which wrote no number
+STUDY = "walkbench"  # the study attribute that holds a StudyRecord
+TARGET = "trials"  # the study attribute with the total last asked for
+ENQUEUED = "enqueued"
+
+
+def decode_trial(
+    trial: FrozenTrial, objectives: Sequence[str], budgets: Sequence[str]
+) -> TrialRecord:
+    """Return the record of ``trial`` in a study with these objectives and budgets.
+
+    Raises :class:`WalkbenchError` for attributes that are not ours to read.
+    """
+    attrs = trial.user_attrs
+    failed = trial.state is TrialState.FAIL
+    constraints = dict(attrs.get("constraints") or {})
+    score = dict(attrs.get("score") or {})
+    trained_by, run = score.pop("reused_from", None), score.pop("run", None)
+    latency = dict(attrs.get("latency") or {})
+    origin = {key: latency.pop(key, None) for key in ("device", "by", "revision")}
+    try:
+        cost = Cost(**attrs["cost"]) if attrs.get("cost") else None
+        return TrialRecord(
+            trial.number,
+            trial.state.name,  # type: ignore[arg-type]
+            name=attrs.get("name") or attrs.get(ENQUEUED),
+            digest=attrs.get("digest"),
+            spec=attrs.get("spec"),
+            params=dict(trial.params),
+            values=_values(trial, objectives),
+            cost=cost,
+            latency=Latency(**latency) if latency else None,
+            latency_origin=LatencyOrigin(**origin) if latency else None,
+            score=Score.from_dict(score) if score else None,
+            trained_by=trained_by,
+            run=run,
+            stored={k: Measured(*v) for k, v in (attrs.get("measured") or {}).items()},
+            samples=Samples(**attrs["samples"]) if attrs.get("samples") else None,
+            constraints=constraints,
+            feasible=feasible(constraints, budgets) if cost else None,
+            failed=attrs.get("failed") or (INTERRUPTED if failed else None),
+            interrupted=failed and "failed" not in attrs,
+            provenance=attrs.get("provenance"),
+            worker=attrs.get("worker"),
+            started=trial.datetime_start,
+            ended=trial.datetime_complete,
+        )
+    except (TypeError, ValueError) as error:
+        raise WalkbenchError(
+            f"trial {trial.number} cannot be read: {error}; a newer version of walkbench may have "
+            "written it"
+        ) from None
+
+
+def _values(trial: FrozenTrial, objectives: Sequence[str]) -> dict[str, float]:
+    if trial.state is not TrialState.COMPLETE:
+        return {}
+    return dict(zip(objectives, trial.values, strict=True))
+
+
+def write_design(trial: optuna.Trial, network: UNetSpec, name: str | None) -> None:
+    """Store which design ``trial`` is about."""
+    trial.set_user_attr("name", trial.user_attrs.get(ENQUEUED) or name)
+    trial.set_user_attr("digest", network.digest())
+    trial.set_user_attr("spec", network.to_dict())
+
+
+def enqueued(name: str, digest: str) -> dict[str, str]:
+    """Return the attributes of a trial that waits to run a named design."""
+    return {ENQUEUED: name, "digest": digest}
+
+
+def write_worker(trial: optuna.Trial, worker: Mapping[str, Any]) -> None:
+    """Store which process runs the trial."""
+    trial.set_user_attr("worker", dict(worker))
+
+
+def write_provenance(trial: optuna.Trial, provenance: Mapping[str, Any]) -> None:
+    """Store where the trial's numbers are made."""
+    trial.set_user_attr("provenance", dict(provenance))
+
+
+def write_cost(trial: optuna.Trial, cost: Cost) -> None:
+    """Store the design's exact cost."""
+    trial.set_user_attr("cost", dataclasses.asdict(cost))
+
+
+def write_latency(trial: optuna.Trial, latency: Latency, origin: LatencyOrigin) -> None:
+    """Store the design's latency and where it comes from."""
+    stored = {**dataclasses.asdict(latency), **dataclasses.asdict(origin)}
+    trial.set_user_attr("latency", stored)
+
+
+def write_measured(trial: optuna.Trial, measured: Mapping[str, Measured]) -> None:
+    """Store metrics as they were measured."""
+    stored = {name: list(dataclasses.astuple(found)) for name, found in measured.items()}
+    trial.set_user_attr("measured", stored)
+
+
+def write_constraints(
+    trial: optuna.Trial, constraints: Mapping[str, float], feasible: bool | None
+) -> None:
+    """Store how far each budget is missed, and whether all are kept."""
+    trial.set_user_attr("constraints", dict(constraints))
+    trial.set_user_attr("feasible", feasible)
+
+
+def write_score(trial: optuna.Trial, score: Score, run: str | None, trained_by: int | None) -> None:
+    """Store a score, the digest of the run that gave it, and which trial trained if not this."""
+    trial.set_user_attr("score", {**score.to_dict(), "reused_from": trained_by, "run": run})
+
+
+def write_samples(trial: optuna.Trial, samples: Samples) -> None:
+    """Store where the pictures are that the trial's twin drew, or why there are none."""
+    kept = dataclasses.asdict(samples)
+    trial.set_user_attr("samples", {k: v for k, v in kept.items() if v})
+
+
+def write_failure(trial: optuna.Trial, reason: str) -> None:
+    """Store why the trial has no values."""
+    trial.set_user_attr("failed", reason)
+
+
+def decode_study(study: optuna.Study) -> StudyRecord | None:
+    """Return what the study's trials share; None for a study that something else made.
+
+    Raises :class:`WalkbenchError` for one that a later version wrote.
+    """
+    stored = study.user_attrs.get(STUDY)
+    if not isinstance(stored, Mapping):
+        return None
+    version = stored.get("version", 1)
+    if version > VERSION:
+        raise WalkbenchError(
+            f"study {study.study_name!r} has records of version {version}, this walkbench reads up "
+            f"to {VERSION}; upgrade walkbench"
+        )
+    space = stored.get("space") or {}
+    revisions = stored.get("revisions") or [{}]
+    return StudyRecord(
+        space=space.get("name"),
+        space_digest=space.get("digest"),
+        objectives=tuple(stored.get("objectives") or ()),
+        budgets=dict(stored.get("budgets") or {}),
+        device=stored.get("device"),
+        latency_by=stored.get("latency_by"),
+        proxy=stored.get("proxy"),
+        revisions=tuple(Revisions(**one) for one in revisions),
+    )
+
+
+def write_study(study: optuna.Study, record: StudyRecord) -> None:
+    """Store what the study's trials share."""
+    stored = dataclasses.asdict(record)
+    stored["space"] = {"name": stored["space"], "digest": stored.pop("space_digest")}
+    study.set_user_attr(STUDY, {"version": VERSION, **stored})
