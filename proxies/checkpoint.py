@@ -92,6 +92,7 @@ def _identity(trainer: Trainer) -> dict[str, Any]:
         "precision": trainer.hardware.precision,
         "compiled": settings.compute.compiled,
         **as_dict(settings.recipe),
+        **(as_dict(settings.budget) if settings.recipe.cooldown else {}),  # decides the rates
     }
 
 

@@ -16,7 +16,7 @@ their channels-last memory inside the vector.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -24,25 +24,40 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Parameters that share a learning-rate multiplier, end to end in ``weights``, (N,)."""
+    """Parameters that share a learning-rate multiplier, end to end in ``weights``, (N,).
+
+    In a group of matrices equal shapes lie together: ``stacks`` has (n, rows, columns) of each run
+    of them in order, so that ``weights`` is a sequence of such arrays. Columns of a convolution
+    kernel are places first, channels last. Other groups have no stacks.
+    """
 
     multiplier: float
     weights: nn.Parameter
     names: tuple[str, ...]
+    stacks: tuple[tuple[int, int, int], ...] = ()
 
 
 class FlatParameters:
     """Moves the parameters of ``model`` into one vector per multiplier; the model keeps views.
 
-    ``multiplier(name)`` says by how much a parameter's learning rate differs. The order
-    of groups and parameters is that of the model.
+    ``multiplier(name)`` says by how much a parameter's learning rate differs. Parameters for which
+    ``stacked(name)`` holds lie in groups of their own, by shape. Otherwise the order of groups and
+    parameters is that of the model.
     """
 
-    def __init__(self, model: nn.Module, multiplier: Callable[[str], float]):
-        members: dict[float, list[tuple[str, nn.Parameter]]] = {}
+    def __init__(
+        self,
+        model: nn.Module,
+        multiplier: Callable[[str], float],
+        stacked: Callable[[str], bool] = lambda name: False,
+    ):
+        members: dict[tuple[float, bool], list[tuple[str, nn.Parameter]]] = {}
         for name, parameter in model.named_parameters():
-            members.setdefault(multiplier(name), []).append((name, parameter))
-        self.groups = [_gather(factor, group) for factor, group in members.items()]
+            members.setdefault((multiplier(name), stacked(name)), []).append((name, parameter))
+        self.groups = [
+            _gather_stacks(factor, group) if stacks else _gather(factor, group)
+            for (factor, stacks), group in members.items()
+        ]
 
     @property
     def weights(self) -> list[nn.Parameter]:
@@ -68,6 +83,16 @@ class FlatParameters:
         with torch.no_grad():
             for weights, value in zip(self.weights, values, strict=True):
                 weights.copy_(value)
+
+
+def _gather_stacks(multiplier: float, members: list[tuple[str, nn.Parameter]]) -> Group:
+    by_shape: dict[tuple[int, int], list[tuple[str, nn.Parameter]]] = {}
+    for name, parameter in members:
+        rows, columns = parameter.flatten(1).shape
+        by_shape.setdefault((rows, columns), []).append((name, parameter))
+    group = _gather(multiplier, [member for alike in by_shape.values() for member in alike])
+    stacks = tuple((len(alike), *shape) for shape, alike in by_shape.items())
+    return replace(group, stacks=stacks)
 
 
 @torch.no_grad()

@@ -2,6 +2,8 @@
 
 >>> Recipe(batch=16).learning_rate == Recipe().learning_rate
 True
+>>> [round(Recipe(cooldown=0.25, warm_up=0).rate_share(n, n / 8), 2) for n in (0, 6, 7)]
+[1.0, 1.0, 0.5]
 >>> Budget(steps=100, seconds=60.0).share(steps=25, seconds=30.0)
 0.5
 """
@@ -56,8 +58,24 @@ class Recipe:
     )
     optimizer: str = setting("adamw", help="Optimizer.", choices=OPTIMIZERS.names, absent="adamw")
 
+    cooldown: float = setting(
+        0.0,
+        help="Share of the budget at its end in which the learning rate falls to zero.",
+        least=0,
+        below=1,
+        absent=0.0,
+    )
+
     def __post_init__(self) -> None:
         check(self)
+
+    def rate_share(self, step: int, spent: float) -> float:
+        """Return which share of the learning rate step ``step`` (from 0) has.
+
+        ``spent`` is the share of the budget that is spent before it.
+        """
+        warm = min(1.0, (step + 1) / max(1, self.warm_up))
+        return warm if not self.cooldown else warm * min(1.0, (1 - spent) / self.cooldown)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """`Trainer`: trains the twin of one run's network, and scores it.
 
 All candidates with one seed see the same pictures in the same order with the same noise and times,
-and start from weights that are equal wherever their parameters are. The learning rate is constant
-after a short warm-up, so every moment is a legitimate end and rungs of different lengths compare.
-A run that diverges ends at once in a failed score.
+and start from weights that are equal wherever their parameters are. Unless the recipe has a
+cooldown, the learning rate is constant after a short warm-up: every moment is a legitimate end and
+rungs of different lengths compare. A run that diverges ends at once in a failed score.
 
 Two runs with one seed and a budget in steps agree to the last bit on a CPU with one thread. A
 budget in seconds also compares speeds: who trains faster gets more steps.
@@ -175,7 +175,8 @@ class Trainer:
         recipe = self.recipe
         loss = self.gradient(self.loss_function.draw(self.generator))
         self.flat.clip_gradients(recipe.clip)
-        self.optimizer.step(min(1.0, (self.step + 1) / max(1, recipe.warm_up)))
+        spent = self.run.settings.budget.share(self.step, self.seconds)
+        self.optimizer.step(recipe.rate_share(self.step, spent))
         self.ema.update(list(self.flat.weights))
         self.step += 1
         self.loss = loss.item()

@@ -19,7 +19,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proxies.data.scenes import TASKS, content_name
 from proxies.setting import setting
 from search_space.errors import WalkbenchError, raise_unknown
 
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
     from proxies.data.parts import Parts
 
 SHAPES, DIGITS = "shapes", "digits"
-NAMES = (SHAPES, DIGITS, *TASKS)
+SCENE_TASKS = ("crowd", "scenes")  # proxies.data.scenes.TASKS, which need numpy
+NAMES = (SHAPES, DIGITS, *SCENE_TASKS)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,9 @@ class DataSource:
 
     def content(self, size: int) -> str | None:
         """Return the name of what the source holds, None for the shapes."""
-        if self.data in TASKS:
+        if self.data in SCENE_TASKS:
+            from proxies.data.scenes import content_name
+
             return content_name(str(self.data))
         parts = self.load(size)
         return None if parts is None else str(parts.train.name)
@@ -100,7 +102,7 @@ def _load(source: DataSource, size: int | None) -> "Parts[Any]":
         from proxies.data.pictures import captioned_pictures
 
         return captioned_pictures(source.images, size)
-    if source.data in TASKS:
+    if source.data in SCENE_TASKS:
         from proxies.data.scene_data import scene_parts
 
         return scene_parts(str(source.data), size)

@@ -4,7 +4,7 @@ An entry is called with the recipe, the module in training and the learning-rate
 parameter by name, and returns a :class:`proxies.optimizers.protocol.Optimizer`.
 
 >>> OPTIMIZERS.names()
-('adamw',)
+('adamw', 'muon')
 """
 
 from typing import TYPE_CHECKING
@@ -15,5 +15,6 @@ if TYPE_CHECKING:
     from proxies.optimizers.protocol import OptimizerFactory
 
 OPTIMIZERS: "Registry[OptimizerFactory]" = Registry(
-    "optimizer", {"adamw": "proxies.optimizers.adamw:AdamW"}
+    "optimizer",
+    {"adamw": "proxies.optimizers.adamw:AdamW", "muon": "proxies.optimizers.muon:Muon"},
 )

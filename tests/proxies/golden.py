@@ -1,4 +1,4 @@
-"""The golden loss curves: two short runs whose every training and validation loss is on record.
+"""The golden loss curves: short runs whose every training and validation loss is on record.
 
 They hold the training step in place. Without gradient clipping, the warm-up, the betas, weight
 decay or a single update of the averaged weights, losses differ by far more than :data:`TOLERANCE`,
@@ -8,11 +8,13 @@ itself is a reason to record them again:
     python -m tests.proxies.golden
 """
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 from proxies.recipe import Budget, Recipe
+from proxies.recipes import FAIR
 from proxies.threads import cpu_threads
 from proxies.trainer import Trainer
 from tests.proxies.small import made
@@ -24,6 +26,7 @@ TOLERANCE = 1e-4  # relative
 FEW = {"batch": 4, "train_images": 64, "validation_images": 32}
 RECIPES = {
     "default": Recipe(**FEW),
+    "fair": dataclasses.replace(FAIR, **FEW, warm_up=5),
     "every part matters": Recipe(**FEW, warm_up=5, betas=(0.9, 0.95), weight_decay=0.3, clip=0.2),
 }
 
@@ -32,7 +35,7 @@ def losses(recipe: Recipe, each_step: Callable[[Trainer], None] | None = None) -
     """Return the loss of every step, then those of the averaged weights after ``VALIDATED``."""
     training, validation = list[float](), list[float]()
     with cpu_threads(1):
-        trainer = made(width=8, recipe=recipe)
+        trainer = made(width=8, recipe=recipe, steps=STEPS)
         while trainer.step < STEPS:
             trainer.advance(Budget(steps=trainer.step + 1))
             if each_step is not None:

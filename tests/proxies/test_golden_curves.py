@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from proxies.optimizers import muon
 from tests.proxies.golden import RECIPES, RECORD, TOLERANCE, losses
 
 SENSITIVE = RECIPES["every part matters"]
@@ -31,6 +32,20 @@ def test_training_follows_the_recorded_curve(name):
 )
 def test_the_recorded_curve_notices_every_part_of_the_recipe(change):
     assert losses(dataclasses.replace(SENSITIVE, **change)) != recorded("every part matters")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"cooldown": 0.0}, {"cooldown": 0.3}, {"learning_rate": 1.3e-2}, {"betas": (0.9, 0.99)}],
+    ids=str,
+)
+def test_the_curve_of_the_fair_recipe_notices_every_part_of_it(change):
+    assert losses(dataclasses.replace(RECIPES["fair"], **change)) != recorded("fair")
+
+
+def test_the_curve_of_the_fair_recipe_notices_another_momentum(monkeypatch):
+    monkeypatch.setattr(muon, "MOMENTUM", 0.9)
+    assert losses(RECIPES["fair"]) != recorded("fair")
 
 
 @pytest.mark.parametrize("step", [2, 5, 16])

@@ -3,15 +3,16 @@ import dataclasses
 import pytest
 import torch
 
+from proxies.optimizers import muon
 from proxies.recipe import Budget
 from tests.proxies.small import RECIPE, made
 
 WATCHED = ("down0.res0", "down1.stack0", "mid.res0", "up1.stack0", "up0.res0")
 
 
-def moved(width, by_width, steps=4):
+def moved(width, by_width=True, steps=4, **changes):
     """How far training moves what each watched block gives, relative to what it gave."""
-    recipe = dataclasses.replace(RECIPE, by_width=by_width, warm_up=0)
+    recipe = dataclasses.replace(RECIPE, by_width=by_width, warm_up=0, **changes)
     trainer = made(width=width, recipe=recipe)
     before = outputs(trainer)
     trainer.advance(Budget(steps=steps))
@@ -42,6 +43,20 @@ def test_coordinates_move_alike_at_all_widths_and_grow_without_the_rule():
         growth, plain = with_rule[name] / narrow[name], without[name] / narrow[name]
         assert growth < 1.4, (name, growth)
         assert plain > 1.5 * growth, (name, plain, growth)
+
+
+def test_coordinates_move_alike_under_muon_with_no_twin_of_another_width_as_reference():
+    changes = {"optimizer": "muon", "learning_rate": 3e-3}
+    narrow, wide = moved(16, **changes), moved(64, **changes)
+    for name in WATCHED:
+        assert wide[name] / narrow[name] < 1.45, (name, wide[name] / narrow[name])
+
+
+def test_steps_as_long_as_adams_would_grow_with_the_width(monkeypatch):
+    monkeypatch.setattr(muon, "step_size", lambda rows, columns: 0.2 * max(rows, columns) ** 0.5)
+    changes = {"optimizer": "muon", "learning_rate": 3e-3}
+    narrow, wide = moved(16, **changes), moved(64, **changes)
+    assert all(wide[name] / narrow[name] > 1.5 for name in WATCHED)
 
 
 def test_the_base_width_has_one_learning_rate():

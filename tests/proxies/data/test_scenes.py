@@ -9,7 +9,7 @@ from proxies.data.prompts import HELD_OUT_COUNTS, HELD_OUT_PAIRS, SPLITS
 from proxies.data.scene_data import scene_pictures
 from proxies.data.scenes import TASKS, TOKENS, VOCABULARY, encode, sample
 from proxies.data.shapes import FILLS, SHAPES, Thing, coverage, render, unit
-from proxies.data.source import DataSource
+from proxies.data.source import SCENE_TASKS, DataSource
 from search_space.errors import WalkbenchError
 
 
@@ -103,6 +103,7 @@ def test_captions_name_relations_of_three_and_fit_their_tokens():
 
 
 def test_a_source_names_a_task_and_its_content():
+    assert tuple(TASKS) == SCENE_TASKS
     source = DataSource(data="crowd")
     assert source.content(16) == "crowd-1" and not source.is_shapes
     halved, whole = (scene_pictures("crowd", "train", 8, size) for size in (16, 32))
