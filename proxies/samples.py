@@ -23,6 +23,7 @@ from proxies.flow_matching import integrate
 from proxies.memory import largest_that_fits
 from proxies.trainer import Trainer
 from proxies.validation import NOISE_SEED, undisturbed
+from search_space.atomic import atomic_write
 from search_space.errors import WalkbenchError
 
 STEPS = 24  # Euler steps: more change little at the quality that short runs reach
@@ -148,4 +149,5 @@ def save_grid(path: Path, images: NDArray[np.uint8], columns: int = 8, zoom: int
     from PIL import Image
 
     pixels = grid(images, columns).repeat(zoom, axis=0).repeat(zoom, axis=1)
-    Image.fromarray(pixels).save(writable_png(path), format="PNG")
+    with atomic_write(writable_png(path)) as partial:
+        Image.fromarray(pixels).save(partial, format="PNG")

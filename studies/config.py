@@ -35,6 +35,7 @@ from studies.config_table import ConfigTable
 from studies.metrics import METRICS, all_metrics, budget_names
 from studies.records import Revisions, StudyRecord
 from studies.samplers import SAMPLERS
+from studies.shipped import shipped_configs
 
 _TABLES = ("study", "space", "objectives", "budgets", "device", "proxy", "enqueue")
 
@@ -98,13 +99,6 @@ class StudyConfig:
                 ),
             ),
         )
-
-
-def shipped_configs() -> list[str]:
-    """Return the names of the configs that come with Walkbench."""
-    folder = files("studies") / "configs"
-    names = (path.name for path in folder.iterdir())
-    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def load_config(name_or_path: str | Path) -> StudyConfig:

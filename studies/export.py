@@ -5,7 +5,7 @@ Where a stock diffusers class builds the network, `from_pretrained` loads the fo
 study trains small twins, never the design itself. They depend on the seed and each parameter's name
 alone (:mod:`search_space.initialise`), so two exports that share a layer share its draw.
 
-Everything is written beside its place first and moved there when complete.
+The folder gets its name when it is complete (:func:`search_space.atomic.atomic_folder`).
 
 >>> import tempfile
 >>> from search_space.diffusers_bridge import spec_from_config
@@ -19,7 +19,6 @@ Everything is written beside its place first and moved there when complete.
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ import torch
 from torch import Tensor
 
 from latency_db.sources import source_of
+from search_space.atomic import atomic_folder
 from search_space.cost import cost
 from search_space.diffusers_bridge import config_from_spec, parameter_names
 from search_space.errors import WalkbenchError
@@ -101,14 +101,11 @@ def export(
         "provenance": provenance(),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as work:
-            parts = Path(work)
-            _write_unet(spec, config, parts, seed, DTYPES[dtype], progress or (lambda *_: None))
-            _write_text(parts / SPEC_FILE, spec.to_json(indent=2))
-            _write_text(parts / ABOUT_FILE, json.dumps(about, indent=2, ensure_ascii=False))
-            _write_text(parts / README_FILE, readme(about))
-            _move_in(parts, folder)
+        with atomic_folder(folder, replaces=_OURS) as work:
+            _write_unet(spec, config, work, seed, dtype, progress or (lambda *_: None))
+            _write_text(work / SPEC_FILE, spec.to_json(indent=2))
+            _write_text(work / ABOUT_FILE, json.dumps(about, indent=2, ensure_ascii=False))
+            _write_text(work / README_FILE, readme(about))
     except OSError as error:
         raise WalkbenchError(
             f"cannot write to {str(folder)!r}: {error.strerror or error}; choose another folder"
@@ -163,19 +160,21 @@ def _write_unet(
     config: dict[str, Any] | None,
     work: Path,
     seed: int,
-    dtype: torch.dtype,
+    dtype: Dtype,
     progress: Progress,
 ) -> None:
     """Write config and weights, drawing one tensor at a time."""
+    precision = DTYPES[dtype]
     with torch.device("meta"):
         unet = UNet(spec)
     shapes = {name: tuple(p.shape) for name, p in unet.named_parameters()}
-    total = file_bytes(shapes.values(), dtype)
+    total = file_bytes(shapes.values(), precision)
     free = shutil.disk_usage(work).free
     if total > free:
+        smaller = " or --dtype fp16" if dtype == "fp32" else ""
         raise WalkbenchError(
             f"the weights take {total / 1e9:.1f} GB, {free / 1e9:.1f} GB are free here; "
-            "choose another folder or --dtype fp16"
+            f"choose another folder{smaller}"
         )
     if config is not None:
         names, path = parameter_names(spec), work / STOCK_FOLDER / STOCK_WEIGHTS
@@ -189,26 +188,16 @@ def _write_unet(
         done = 0
         for name, values in draws(unet, seed):
             yield names[name], values
-            done += file_bytes([tuple(values.shape)], dtype)
+            done += file_bytes([tuple(values.shape)], precision)
             progress(done, total)
 
-    write_weights(path, {names[name]: shape for name, shape in shapes.items()}, tensors(), dtype)
+    write_weights(
+        path, {names[name]: shape for name, shape in shapes.items()}, tensors(), precision
+    )
 
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text.rstrip() + "\n", encoding="utf-8")
-
-
-def _move_in(work: Path, folder: Path) -> None:
-    """Put the finished parts in place, and take away those of an earlier export."""
-    for name in _OURS:
-        old = folder / name
-        if old.is_dir():
-            shutil.rmtree(old)
-        elif old.exists():
-            old.unlink()
-    for part in sorted(work.iterdir()):
-        part.replace(folder / part.name)
 
 
 def _files(path: Path) -> list[Path]:

@@ -10,6 +10,7 @@ import torch
 
 from latency_db.sources import source_of
 from latency_db.table import Table
+from latency_db.table_source import TableSource
 from proxies import checkpoint
 from proxies.recipe import Budget, Recipe
 from proxies.score import Score
@@ -234,9 +235,12 @@ def test_a_plan_from_before_data_and_compute_loads_as_shapes_on_a_cpu():
 
 
 def test_a_latency_table_predicts_what_it_did():
-    spec, table = load_spec(str(FOLDER / "specs/small.json")), Table.load(FOLDER / "table.csv")
+    spec = load_spec(str(FOLDER / "specs/small.json"))
+    source = TableSource.of(Table.load(FOLDER / "table.csv"), "error")
     for latent, then in read("table.json")["predict_small_at_latent"].items():
-        assert agree(dataclasses.asdict(table.predict(spec.replace(latent_size=int(latent)))), then)
+        assert agree(
+            dataclasses.asdict(source.predict(spec.replace(latent_size=int(latent)))), then
+        )
 
 
 @pytest.mark.parametrize("name", ["stock", "own"])

@@ -9,9 +9,6 @@ design, and says how to open the dashboard. Run again, it goes on where it stopp
 2
 """
 
-import os
-import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -19,15 +16,18 @@ from typing import Annotated
 import typer
 
 from search_space.errors import WalkbenchError
+from studies.cli.next_command import next_command
 from studies.cli.output import err
+from studies.cli.study import StorageOption
 
 CONFIG = "demo"
 
 
 def demo(
     to: Annotated[
-        Path, typer.Option("--to", metavar="FOLDER", help="Where the storage and pages go.")
-    ] = Path("runs"),
+        Path, typer.Option("--to", metavar="FOLDER", help="Where the pages and the export go.")
+    ] = Path("runs/demo"),
+    storage: StorageOption = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials in total; the config's number by default.")
     ] = None,
@@ -40,33 +40,33 @@ def demo(
     from studies.reading import study_data
     from studies.report import write_report
     from studies.resume import OtherRevision, OtherStudy
-    from studies.store import storage_url
+    from studies.store import shown_url, storage_url
     from studies.summary import front_and_named, one_design
 
     began = time.monotonic()
-    storage, folder = to / "demo.db", to / "demo"
     config = load_config(CONFIG)
-    url = storage_url(str(storage))
-    _show_walk(folder / "walk.html", config.device)
+    url = storage_url(storage, config.storage)
+    _show_walk(to / "walk.html", config.device)
     try:
         run = run_with_progress(config, trials, url)
     except (OtherStudy, OtherRevision):
         raise WalkbenchError(
-            f"{storage} holds a demo of other settings, perhaps of an earlier version; "
-            "remove it, or choose another folder with --to"
+            f"{shown_url(url)} holds a study {config.name!r} of other settings, perhaps of an "
+            "earlier version; name another file with --storage"
         ) from None
     study = study_data(run.study)
-    write_report(study, folder / "report.html")
+    write_report(study, to / "report.html")
     chosen = one_design(study)
     err.print(f"exporting trial {chosen.number}, the knee of the front, at half precision")
-    design = find_design(str(chosen.number), config.name, str(storage))
-    exported = export(design, folder / "export", dtype="fp16", overwrite=True)
+    design = find_design(str(chosen.number), config.name, url)
+    exported = export(design, to / "export", dtype="fp16", overwrite=True)
     print_designs(study, front_and_named(study), "Pareto front, and named designs")
-    print(f"walk       {folder / 'walk.html'}")
-    print(f"report     {folder / 'report.html'}")
+    print(f"walk       {to / 'walk.html'}")
+    print(f"report     {to / 'report.html'}")
     print(f"export     {exported.folder}, the design of trial {chosen.number}, initial weights")
-    print(f"storage    {storage}")
-    print(f"dashboard  {_command()} dashboard --storage {storage}")
+    print(f"storage    {shown_url(url)}")
+    print(f"designs    {next_command('study', 'best', config.name, url=url)}")
+    print(f"dashboard  {next_command('dashboard', url=url)}")
     err.print(f"{time.monotonic() - began:.0f} s in all", style="dim")
 
 
@@ -75,13 +75,6 @@ def _show_walk(path: Path, device: str | None) -> None:
     from studies.cli.walk import FamilyOption, walk
 
     walk(family=FamilyOption.both, device=device or "iPhone 15 Pro", html=path)
-
-
-def _command() -> str:
-    """How to call Walkbench from here: by name, or by path while its environment is not active."""
-    if shutil.which("walkbench"):
-        return "walkbench"
-    return os.path.relpath(Path(sys.executable).with_name("walkbench"))
 
 
 def register(app: typer.Typer) -> None:

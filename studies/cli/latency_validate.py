@@ -61,6 +61,7 @@ def validate(
     cases = cases_of(loaded)
     found = report(cases)
     if write is not None:
+        from search_space.atomic import write_file
         from search_space.provenance import provenance
 
         result = {
@@ -68,8 +69,7 @@ def validate(
             "rows": rows(cases),
             "provenance": {**provenance(), "conditions": vars(loaded.conditions)},
         }
-        write.parent.mkdir(parents=True, exist_ok=True)
-        write.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_file(write, json.dumps(result, indent=1) + "\n")
         err.print(f"wrote {write}")
     if format is Format.table:
         emit(_report_rows(found), format, _REPORT_COLUMNS, f"{found['n']} whole networks")

@@ -95,6 +95,7 @@ def import_spec(
     ] = None,
 ) -> None:
     """Turn the config of a diffusers UNet into a spec, or say which fields have no place in one."""
+    from search_space.atomic import write_file
     from search_space.diffusers_bridge import spec_from_config
     from search_space.errors import WalkbenchError
     from search_space.presets import name_of
@@ -108,7 +109,7 @@ def import_spec(
     if to is None:
         print(text)
     else:
-        _write(to, text)
+        write_file(to, text + "\n")
     name = name_of(spec)
     err.print(f"digest {spec.digest()}{f', the named spec {name}' if name else ''}", style="dim")
 
@@ -128,17 +129,6 @@ def _read_config(path: Path) -> tuple[Path, Any]:
     except (ValueError, RecursionError):  # malformed JSON, or bytes that are no text
         raise WalkbenchError(
             f"config {str(path)!r} is not JSON; name a diffusers config.json"
-        ) from None
-
-
-def _write(path: Path, text: str) -> None:
-    from search_space.errors import WalkbenchError
-
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise WalkbenchError(
-            f"cannot write {str(path)!r}: {error.strerror}; name another file"
         ) from None
 
 

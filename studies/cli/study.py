@@ -6,14 +6,15 @@
 2
 """
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from studies.cli.next_command import next_command
 from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.cli.proxy_data import proxy_data
+from studies.shipped import shipped_configs
 
 study = typer.Typer(help="Search a space for designs.", no_args_is_help=True)
 
@@ -25,13 +26,14 @@ StorageOption = Annotated[
         help="Database URL or SQLite file; else OPTUNA_STORAGE, else runs/walkbench.db.",
     ),
 ]
+CONFIGS = ", ".join(shipped_configs())
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")]
 
 
 @study.command("run")
 def run_command(
     config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A shipped config (demo) or a TOML file.")
+        str, typer.Argument(metavar="CONFIG", help=f"A shipped config ({CONFIGS}) or a TOML file.")
     ],
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials in total; the config's number by default.")
@@ -70,8 +72,8 @@ def run_command(
         return
     study = study_data(run.study)
     print_designs(study, best_designs(study), f"Pareto front of {settings.name}")
-    words = ["walkbench", "study", "best", settings.name, "--all", "--storage", shown_url(url)]
-    err.print(shlex.join(words), style="dim", soft_wrap=True)
+    again = next_command("study", "best", settings.name, "--all", url=url)
+    err.print(again, style="dim", soft_wrap=True)
 
 
 def run_with_progress(
@@ -92,15 +94,15 @@ def run_with_progress(
         run = run_study(
             settings, trials=trials, storage=url, watch=watch, accept_revision=accept_revision
         )
-    if run.ran == 0:
-        if run.done >= run.total:
-            more = f"--trials {run.done + run.total} adds as many"
-            err.print(f"{run.done} of {run.total} trials were done already; {more}")
-        else:
-            err.print(
-                f"{run.done} of {run.total} trials are done, other workers have the rest; if they "
-                "are gone, their trials are free again after 2 minutes: run again"
-            )
+    if run.done < run.total:
+        err.print(
+            f"{run.done} of {run.total} trials are done and other workers run the rest, so this "
+            "one ends; a trial whose worker was killed is free again after 2 minutes: run again",
+            soft_wrap=True,
+        )
+    elif run.ran == 0:
+        more = f"--trials {run.done + run.total} adds as many"
+        err.print(f"{run.done} of {run.total} trials were done already; {more}")
     return run
 
 
@@ -173,12 +175,13 @@ def samples_command(
 ) -> None:
     """Write the pictures that a trial's twin drew: the same prompts and noise for every trial."""
     from proxies.samples import writable_png
+    from search_space.atomic import write_file
     from studies.gallery import read_grid
     from studies.store import storage_url
 
     study = _open(name, storage)
     png = read_grid(storage_url(storage), study.trial(trial), study.trials)
-    writable_png(to).write_bytes(png)
+    write_file(writable_png(to), png)
     err.print(f"wrote {to}")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from search_space.errors import WalkbenchError
+from search_space.atomic import write_file
 
 STYLE = """
 body { font: 16px/1.5 Inter, Helvetica, Arial, sans-serif; color: #1b1f24; margin: 0 auto;
@@ -46,13 +46,7 @@ def write_page(path: Path, title: str, parts: Sequence[go.Figure | str]) -> None
         + "\n".join(body)
         + "\n</body></html>\n"
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise WalkbenchError(
-            f"{path} cannot be written: {error.strerror}; name a file in a folder you can write to"
-        ) from None
+    write_file(path, text)
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,7 @@
 """What `export` writes can be loaded in a fresh process, by diffusers where it says so."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -172,7 +173,7 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WalkbenchError, match="is a file; name a folder"):
         export(Design(STOCK), tmp_path / "file")
-    with pytest.raises(WalkbenchError, match=r"cannot write to .*Not a directory"):
+    with pytest.raises(WalkbenchError, match=r"cannot write to .*(Not a directory|File exists)"):
         export(Design(STOCK), tmp_path / "file" / "below")
 
 
@@ -183,7 +184,9 @@ def test_too_little_room_is_said_before_anything_is_written(tmp_path, monkeypatc
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(WalkbenchError, match="are free here; choose another folder or --dtype"):
         export(Design(STOCK), tmp_path / "design")
-    assert list((tmp_path / "design").iterdir()) == []
+    with pytest.raises(WalkbenchError, match=r"are free here; choose another folder$"):
+        export(Design(STOCK), tmp_path / "design", dtype="fp16")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failure_half_way_leaves_the_earlier_export_whole(tmp_path):
@@ -195,7 +198,38 @@ def test_a_failure_half_way_leaves_the_earlier_export_whole(tmp_path):
     with pytest.raises(WalkbenchError, match="No space left on device"):
         export(Design(OWN), tmp_path, overwrite=True, progress=fail)
     assert load_exported(tmp_path).spec == STOCK
-    assert not list(tmp_path.glob(".unfinished*"))
+    assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*"))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from studies.export import export
+from studies.export_design import Design
+from search_space.load import load_spec
+
+def kill(done, total):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+spec = load_spec(sys.argv[1])
+export(Design(spec), Path(sys.argv[2]), overwrite=True, progress=kill)
+"""
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["new", "overwrite"])
+def test_a_killed_export_blocks_nothing_and_leaves_the_one_before(tmp_path, before):
+    spec, folder = tmp_path / "own.json", tmp_path / "design"
+    spec.write_text(OWN.to_json())
+    if before:
+        export(Design(STOCK), folder)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(spec), str(folder)])
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob(".design.*"))) == 1
+    if before:
+        assert load_exported(folder).spec == STOCK
+    export(Design(OWN), folder, overwrite=before)
+    assert load_exported(folder).spec == OWN
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["design", "own.json"]
 
 
 def test_a_folder_that_is_no_export_or_is_damaged_is_refused_when_loaded(tmp_path):

@@ -1,6 +1,9 @@
 """`walkbench demo`, with a study of small networks that does not train in the place of its own."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -21,7 +24,7 @@ mid_depth = {{ low = 1, high = 4 }}
 """
 
 CONFIG = """
-study = {name = "tiny", trials = 3}
+study = {name = "demo", trials = 3}
 space = {path = "tiny.toml"}
 objectives = {minimise = ["latency_ms", "params"]}
 device = {name = "A18 Pro"}
@@ -41,9 +44,12 @@ def demo(tmp_path, monkeypatch):
     (tmp_path / "tiny.toml").write_text(SPACE.format(base=base))
     (tmp_path / "config.toml").write_text(CONFIG)
     monkeypatch.setattr(module, "CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setattr("shutil.which", lambda name: name)  # as with the environment active
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPTUNA_STORAGE", raising=False)
 
     def call(*words, code=0):
-        result = CliRunner().invoke(app, ["demo", "--to", str(tmp_path / "runs"), *words])
+        result = CliRunner().invoke(app, ["demo", *words])
         assert result.exit_code == code, result.stderr
         return result
 
@@ -55,16 +61,18 @@ def test_demo_walks_searches_reports_exports_and_says_where_everything_is(demo, 
     runs = tmp_path / "runs"
     assert "Family M: the walk from SDXL to SnapGen" in out and "Family F" in out
     assert "Pareto front, and named designs" in out
-    for path in ("demo/walk.html", "demo/report.html", "demo/export/spec.json", "demo.db"):
+    for path in ("demo/walk.html", "demo/report.html", "demo/export/spec.json", "walkbench.db"):
         assert (runs / path).is_file()
     for line in (
-        f"report     {runs}/demo/report.html",
-        f"export     {runs}/demo/export",
-        f"walkbench dashboard --storage {runs}/demo.db",
+        "report     runs/demo/report.html",
+        "export     runs/demo/export",
+        "storage    sqlite:///runs/walkbench.db",
+        "walkbench study best demo\n",
+        "walkbench dashboard\n",
     ):
         assert line in out
     exported = json.loads((runs / "demo/export/export.json").read_text())
-    assert exported["trial"]["study"] == "tiny" and exported["trial"]["feasible"] is True
+    assert exported["trial"]["study"] == "demo" and exported["trial"]["feasible"] is True
 
 
 def test_demo_runs_again_over_what_is_there(demo):
@@ -79,7 +87,37 @@ def test_a_demo_of_other_settings_is_left_alone(demo, tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(config.read_text() + "budgets = {params = 1e9}\n")
     said = demo("--trials", "1", code=2).stderr
-    assert "remove it, or choose another folder with --to" in said
+    assert "name another file with --storage" in said
+
+
+def test_another_storage_and_folder_can_be_named(demo, tmp_path):
+    out = demo("--trials", "1", "--storage", "my studies.db", "--to", "pages").stdout
+    assert "walkbench study best demo --storage 'sqlite:///my studies.db'" in out
+    assert (tmp_path / "pages" / "report.html").is_file() and (tmp_path / "my studies.db").is_file()
+
+
+README = (Path(__file__).parents[3] / "README.md").read_text()
+AFTER_DEMO = [
+    line.partition("  #")[0].strip()
+    for line in README.splitlines()
+    if re.match(
+        r"    walkbench (study (best|report)|export|walk|space show|spec show|cost) ?", line
+    )
+]
+
+
+def test_the_readme_s_commands_work_as_printed_after_the_demo(demo, tmp_path):
+    demo("--trials", "2")
+    assert [line.split()[1] for line in AFTER_DEMO].count("study") == 2 and len(AFTER_DEMO) > 4
+    for line in AFTER_DEMO:
+        words = shlex.split(line.replace("export 7", "export 1"))[1:]  # of fewer trials
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, (line, result.stderr)
+    assert (tmp_path / "report.html").is_file() and (tmp_path / "exported" / "trial-7").is_dir()
+
+
+def test_the_shipped_demo_is_found_by_the_commands_that_follow_it():
+    assert load_config("demo").storage is None and load_config("demo").name == "demo"
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(demo, tmp_path):

@@ -89,7 +89,7 @@ def test_mistakes_are_one_line_with_exit_code_2(tmp_path):
     assert "is not JSON" in run("import", str(tmp_path), code=2)
     (tmp_path / "config.json").write_text("[]")
     assert "a config is a JSON object" in run("import", str(tmp_path), code=2)
-    to = str(tmp_path / "none" / "spec.json")
+    to = str(tmp_path / "config.json" / "spec.json")  # below a file
     assert "cannot write" in run("import", str(PUBLISHED / "sdxl.json"), "--to", to, code=2)
     assert "did you mean 'sdxl'" in run("show", "sdxll", code=2)
     assert "did you mean 'sd21'" in run("diff", "sd15", "sd22", code=2)

@@ -154,7 +154,7 @@ def test_report_is_one_page_without_a_network(ran, tmp_path):
         (("status", "nope"), "unknown study 'nope'"),
         (("best", "nope"), "unknown study 'nope'"),
         (("report", "nope", "--to", "x.html"), "unknown study 'nope'"),
-        (("report", "small", "--to", "/proc/nowhere/x.html"), "cannot be written"),
+        (("report", "small", "--to", "/proc/nowhere/x.html"), "cannot write"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(ran, words, said):
@@ -214,7 +214,8 @@ def test_optunas_own_command_reads_the_storage_with_our_names(ran, tmp_path):
 @pytest.mark.command
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_with_130_and_leaves_no_trial_running(study, tmp_path):
-    from studies.store import open_storage, open_study, rows
+    from studies.reading import study_data
+    from studies.store import open_storage, open_study
 
     config = write_config(
         tmp_path,
@@ -232,15 +233,15 @@ def test_ctrl_c_ends_with_130_and_leaves_no_trial_running(study, tmp_path):
     )
     url, found = f"sqlite:///{storage}", []
     deadline = time.monotonic() + 120
-    while not any(row["latency"] for row in found) and time.monotonic() < deadline:
+    while not any(trial.latency for trial in found) and time.monotonic() < deadline:
         time.sleep(0.3)  # until the first trial is priced and about to train
         with contextlib.suppress(WalkbenchError):
-            found = rows(open_study(open_storage(url), "small"))
+            found = study_data(open_study(open_storage(url), "small")).trials
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=120)
     assert running.returncode == 130 and said.strip().endswith("what was finished is kept")
-    (row,) = rows(open_study(open_storage(url), "small"))
-    assert row["state"] == "FAIL" and row["failed"] == "interrupted" and row["spec"]
+    (trial,) = study_data(open_study(open_storage(url), "small")).trials
+    assert trial.state == "FAIL" and trial.failed == "interrupted" and trial.spec
 
 
 @pytest.mark.slow
