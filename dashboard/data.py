@@ -9,11 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
 import sqlalchemy
 import streamlit as st
 
-from studies.figures.progress import progress_figure
+from studies.analyses import card as analyses
+from studies.analyses.card import Card
 from studies.reading import StudyData, open_for_reading, read_names, read_study
 from studies.store import DEFAULT_STORAGE
 from studies.walk import walk_rows
@@ -47,16 +47,20 @@ def _file(url: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def progress(url: str, found: StudyData) -> go.Figure:
-    """Return the figure of how the study's front grew."""
-    return _progress(url, found.name, found.stamp, found)
+def cards(url: str, found: StudyData, analysis: str) -> list[Card]:
+    """Return the cards of one analysis of the study."""
+    return _cards(url, found.name, found.stamp, analysis, found)
 
 
-@st.cache_data(show_spinner=False, max_entries=16)
-def _progress(
-    url: str, name: str, stamp: tuple[int, int, datetime | None], _found: StudyData
-) -> go.Figure:
-    return progress_figure(_found.trials, _found.objectives)
+@st.cache_data(show_spinner=False, max_entries=64)
+def _cards(
+    url: str,
+    name: str,
+    stamp: tuple[int, int, datetime | None],
+    analysis: str,
+    _found: StudyData,
+) -> list[Card]:
+    return analyses.cards(_found, [analysis])
 
 
 @st.cache_data(show_spinner="Pricing every step of the walk …", max_entries=64)

@@ -82,7 +82,8 @@ def number_table(
         delta = percent(ours.value / theirs.value - 1) if ours and theirs and theirs.value else "–"
         if metric.uncertainty != "exact" and delta != "–":
             delta = f"≈ {delta}"  # of two uncertain numbers
-        lines.append([metric.title, metric.write(ours), metric.write(theirs), delta])
+        title = metric.title + (", not a ranking" if metric.ranks(trial) is False else "")
+        lines.append([title, metric.write(ours), metric.write(theirs), delta])
     return ["", "this design", name, "Δ"], lines
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dashboard.tables import table
-from studies.cli.walk import flat_row
 from studies.formats import giga, millions, percent
+from studies.walk_text import flat_row
 
 _HEAD = ("step", "params", "Δ", "published", "MACs", "Δ", "published", "ms (80 %)", "Δ",
          "published", "published", "measured")  # fmt: skip

@@ -71,9 +71,10 @@ class Metric:
     """One quantity of a candidate.
 
     ``measure`` returns None while the candidate lacks what it needs. ``scale`` is how much one
-    printed ``unit`` is, ``digits`` the decimals of a printed value and ``table_digits`` those in a
-    narrow table. ``heading`` is the column's; ``in_tables`` shows the metric in every table of
-    designs, not only where it is an objective or a budget.
+    printed ``unit`` is, ``digits`` the decimals of a printed value. ``heading`` is the column's;
+    ``in_tables`` shows the metric in every table of designs, not only where it is an objective or a
+    budget. ``ranks`` says whether a candidate's value is known to order designs (True) or not to
+    (False), None where nobody knows.
     """
 
     name: str
@@ -85,9 +86,14 @@ class Metric:
     uncertainty: Uncertainty = "exact"
     scale: float = 1.0
     digits: int = 0
-    table_digits: int | None = None
     heading: str = ""
     in_tables: bool = False
+    ranks: Callable[[Candidate], bool | None] = lambda candidate: None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether values have no uncertainty."""
+        return self.uncertainty == "exact"
 
     @property
     def axis_title(self) -> str:
@@ -118,18 +124,19 @@ class Metric:
 
     def write(self, found: Measured | None) -> str:
         """Write a value with its unit and all that is uncertain about it; a dash for None."""
-        text = self._write(found, self.digits)
+        text = self._write(found)
         return text if found is None or not self.unit else f"{text} {self.unit}"
 
     def cell(self, found: Measured | None) -> str:
-        """Write a value for a narrow table, without a unit that the column's heading has."""
-        text = self._write(found, self.digits if self.table_digits is None else self.table_digits)
+        """Write a value for a table, without a unit that the column's heading has."""
+        text = self._write(found)
         bare = found is None or not self.unit or self.column.endswith(self.unit)
         return text if bare else f"{text} {self.unit}"
 
-    def _write(self, found: Measured | None, digits: int) -> str:
+    def _write(self, found: Measured | None) -> str:
         if found is None:
             return ABSENT
+        digits = self.digits
         value, low, high = (x / self.scale for x in (found.value, found.low, found.high))
         text = f"{value:,.{digits}f}"
         if self.uncertainty == "stderr":

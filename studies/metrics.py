@@ -15,6 +15,7 @@ search_space.errors.WalkbenchError: unknown metric 'latency'; did you mean 'late
 from collections.abc import Callable
 
 from search_space.registry import Registry
+from studies.fidelity import ranks
 from studies.metric import Candidate, Measured, Metric, exact, weighted_sum
 
 METRICS: Registry[Metric] = Registry("metric")  # in the order that lists and tables show
@@ -71,6 +72,7 @@ PROXY_LOSS = register(
         uncertainty="stderr",
         digits=4,
         in_tables=True,
+        ranks=lambda candidate: ranks(candidate.score.fidelity) if candidate.score else None,
     )
 )
 LATENCY = register(
@@ -93,7 +95,6 @@ PARAMS = register(
         unit="M",
         scale=1e6,
         digits=2,
-        table_digits=0,
         heading="params",
         in_tables=True,
     )
@@ -106,7 +107,6 @@ MACS = register(
         unit="G",
         scale=1e9,
         digits=1,
-        table_digits=0,
         heading="MACs",
         in_tables=True,
     )
@@ -119,7 +119,6 @@ WEIGHTS = register(
         unit="MB",
         scale=1e6,
         digits=1,
-        table_digits=0,
         heading="weights",
     )
 )
@@ -142,7 +141,6 @@ PEAK = register(
         unit="MB",
         scale=1e6,
         digits=1,
-        table_digits=0,
         heading="peak",
     )
 )
@@ -154,7 +152,6 @@ MEMORY = register(
         unit="MB",
         scale=1e6,
         digits=1,
-        table_digits=0,
         heading="memory",
     )
 )

@@ -17,10 +17,10 @@ from search_space.errors import WalkbenchError
 from studies import pareto
 from studies.metrics import all_metrics
 from studies.reading import StudyData
-from studies.records import TrialRecord
+from studies.records import State, TrialRecord
 
 # Words for Optuna's states, in the order they are reported.
-STATES = {
+STATES: dict[State, str] = {
     "COMPLETE": "complete",
     "PRUNED": "over_budget",
     "FAIL": "failed",
@@ -37,7 +37,7 @@ def study_line(study: StudyData) -> dict[str, Any]:
         "study": study.name,
         "done": study.done,
         "trials": study.target,
-        **{word: counted[state] for state, word in STATES.items()},  # type: ignore[index]
+        **{word: counted[state] for state, word in STATES.items()},
         "front": len(best_designs(study)),
         "objectives": list(study.objectives),
         "space": study.shared.space,

@@ -5,13 +5,14 @@ from typing import Any
 import streamlit as st
 
 from dashboard import data
+from dashboard.cards import show_card, show_notes
 from dashboard.study_choice import choose_study
 from dashboard.trial_view import show_trial
 from studies import pareto
+from studies.analyses.card import ANALYSES
+from studies.analyses.front import front
 from studies.figures.axes import usable_metrics
-from studies.figures.pareto import pareto_figure, plotted
-from studies.metrics import METRICS, known
-from studies.summary import STATES
+from studies.metrics import METRICS
 
 BARS = {"few": "Front and named", "all": "All", "none": "None"}
 ROLE = "role"
@@ -96,49 +97,35 @@ with right:
     chosen = st.selectbox("Design", list(by_number), format_func=design_label, key="trial")
     show_trial(by_number[chosen], study, url)
 with left:
-    if plotted(trials, x, y):
-        figure = pareto_figure(
-            trials,
-            study.objectives,
-            x,
-            y,
-            colour=None if colour == ROLE else colour,
-            budgets=study.shared.budgets,
-            bars=bars,
-            selected=chosen,
-        )
+    shown = front(
+        study,
+        x,
+        y,
+        trials=trials,
+        colour=None if colour == ROLE else colour,
+        bars=bars,
+        selected=chosen,
+    )
+    for card in shown:
         st.plotly_chart(
-            figure,
+            card.figure,
             theme=None,
             key="pareto_chart",
             on_select=take_click,
             selection_mode="points",
             config={"displayModeBar": False, "scrollZoom": False},
-            alt=f"{axis_name(y)} over {axis_name(x)} of every design of {study.name}",
+            alt=f"{card.title} of every design of {study.name}",
         )
-    else:
+        show_notes(card)
+    if not shown:
         st.info(f"No design has both {axis_name(x)} and {axis_name(y)} yet.")
-    budgets = ", ".join(METRICS.get(k).limit(limit) for k, limit in study.shared.budgets.items())
-    counted = {
-        word: sum(trial.state == state for trial in study.trials) for state, word in STATES.items()
-    }
-    ended = ", ".join(
-        f"{number} {word.replace('_', ' ')}" for word, number in counted.items() if number
-    )
-    goals = [f"{m.title} ({m.goal}d)" if (m := known(n)) else n for n in study.objectives]
-    st.caption(
-        f"{len(study.trials)} trials: {ended}. Objectives: {', '.join(goals)}. "
-        f"Budgets: {budgets or 'none'}. Device: {study.shared.device or 'none'}. "
-        "Filled points are exact or measured, hollow ones estimated; bars are 80 % intervals of "
-        "latency and standard errors of the proxy loss. The proxy loss comes from a short training "
-        "run of a small twin; it ranks designs roughly and does not measure image quality. Click a "
-        "point to see its design."
-    )
-    st.subheader("Growth of the front")
-    st.plotly_chart(
-        data.progress(url, study),
-        theme=None,
-        key="progress_chart",
-        config={"displayModeBar": False},
-        alt="Hypervolume of the front after each trial, as a share of today's",
-    )
+    st.caption("Click a point to see its design.")
+    for card in data.cards(url, study, "overview"):
+        st.caption(" ".join(card.words))
+    for card in data.cards(url, study, "progress"):
+        show_card(card, "progress_chart")
+for name in ANALYSES.names():
+    if name in ("overview", "front", "progress"):
+        continue
+    for number, card in enumerate(data.cards(url, study, name)):
+        show_card(card, f"{name}_{number}")

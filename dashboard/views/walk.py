@@ -11,6 +11,7 @@ from latency_db.devices import device_names
 from search_space.presets import FAMILIES, walk_specs
 from studies.figures.walk import walk_figure
 from studies.formats import giga, millions, percent
+from studies.verdict import WORDS
 from studies.walk import WALK_DEVICE
 
 FAMILY_WORDS = {"M": "M: published percentages", "F": "F: published totals", "both": "Both"}
@@ -103,6 +104,5 @@ st.caption(
     "Published figures: SnapGen, arXiv 2412.09619, with a word for how sure they are: stated is "
     "printed in a source, derived is computed from stated figures. The published latencies are of "
     "an iPhone 15 Pro. What the paper does not print stays “not published”. Proxy loss: how much "
-    "the step changes the loss of a narrow twin after short training; INSIDE NOISE where the seeds "
-    "do not agree that it does."
+    "the step changes the loss of a narrow twin after short training. " + WORDS
 )

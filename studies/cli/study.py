@@ -153,6 +153,29 @@ def best_command(
         err.print(f"no trial of {name} is complete and within budget yet; see --all")
 
 
+@study.command("show")
+def show_command(
+    name: NameArgument,
+    analyses: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ANALYSIS]...", help="Such as overview or walk; all by default."),
+    ] = None,
+    storage: StorageOption = None,
+    format: FormatOption = Format.table,
+) -> None:
+    """Show the report without its figures: overview, fronts, walk, progress, designs, settings."""
+    from studies.analyses.card import cards
+    from studies.cli.cards import print_card
+
+    found = cards(_open(name, storage), analyses or None)
+    if format is not Format.table:
+        emit([card.to_dict() for card in found], format)
+        return
+    for card in found:
+        print_card(card)
+        print()
+
+
 @study.command("report")
 def report_command(
     name: NameArgument,
@@ -186,13 +209,11 @@ def samples_command(
 
 
 def print_designs(study: Any, trials: Any, title: str) -> None:
-    """Print the table of designs to stdout and the meaning of its signs to stderr."""
-    from search_space.presets import all_named
-    from studies.cli.study_table import columns, legend, table_rows
+    """Print the table of ``trials`` to stdout and the meaning of its signs to stderr."""
+    from studies.analyses.designs import designs_table
+    from studies.cli.cards import print_card
 
-    rows = table_rows(study, trials, all_named())
-    emit(rows, Format.table, columns(study, trials), title)
-    err.print(legend(trials), style="dim", soft_wrap=True)
+    print_card(designs_table(study, trials, title))
 
 
 def _open(name: str, storage: str | None) -> Any:

@@ -15,6 +15,7 @@ import typer
 
 from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.formats import giga, millions, percent
+from studies.walk_text import flat_row
 
 
 class FamilyOption(StrEnum):
@@ -71,48 +72,6 @@ MEASURED = [
 ]
 
 
-def flat_row(row: dict[str, Any]) -> dict[str, Any]:
-    """One table row: published figures become text with their confidence word."""
-    published = row["published"] or {}
-    flat = dict(row)
-    for field in ("params", "macs", "latency"):
-        flat[f"{field}_published"] = _published(published, field)
-    flat["fid_published"] = _plain(published.get("fid"), "g") or _note(published)
-    flat["latency"] = (
-        f"{row['latency_ms']:,.0f} ({row['latency_low_ms']:,.0f}–{row['latency_high_ms']:,.0f})"
-    )
-    flat["proxy_loss"] = _measured(row["proxy_loss"])
-    return flat
-
-
-def _measured(found: dict[str, Any] | None) -> str:
-    return f"{percent(found['relative'])} {found['verdict']}" if found else "–"
-
-
-def _published(published: dict[str, Any], field: str) -> str:
-    if f"{field}_delta" in published:
-        figure = published[f"{field}_delta"]
-        value = f"{100 * figure['value']:+.0f} %".replace("-", "−")
-        return f"{value} {figure['confidence']}"
-    if field in published:
-        figure = published[field]
-        unit, letter = (1e9, "G") if field == "macs" else (1e6, "M")
-        return f"{figure['value'] / unit:,.0f} {letter} {figure['confidence']}"
-    if f"{field}_ms" in published:
-        figure = published[f"{field}_ms"]
-        return f"{figure['value']} ms {figure['confidence']}, {figure['device']}"
-    return "not published"
-
-
-def _plain(figure: dict[str, Any] | None, form: str) -> str:
-    return f"{figure['value']:{form}} {figure['confidence']}" if figure else ""
-
-
-def _note(published: dict[str, Any]) -> str:
-    note = published.get("note", {}).get("value", "")
-    return note if note.startswith("FID") else "not published"
-
-
 def _columns(device: str) -> list[Column]:
     return [
         Column("step", "step"),
@@ -130,14 +89,15 @@ def _columns(device: str) -> list[Column]:
 
 
 def _legend(device: str) -> None:
+    from studies.verdict import WORDS
+
     err.print(
         f"Params and MACs are exact (128×128 latent, 77 tokens). Milliseconds are estimates for "
         f"{device} with an 80 % interval, never measurements.\n"
         "Δ is against the step before; expanded-separable is against no-high-res-sa, as published. "
         "Published: SnapGen, arXiv 2412.09619;\nits latencies are of an iPhone 15 Pro. "
         "The two families are reconstructions; neither is the paper's own table.\n"
-        "INSIDE NOISE: the seeds do not agree that the step changes the loss, which is not to say "
-        "that it does not.",
+        f"{WORDS}",
         style="dim",
         soft_wrap=True,
     )

@@ -22,7 +22,7 @@ from studies.figures.style import (
     styled,
 )
 from studies.proxy_validation.lines import lines
-from studies.proxy_validation.walk_gaps import NOISE, REAL
+from studies.verdict import NOISE, REAL
 
 BANDS = ("#0b6e99", "#3a9a7b", "#c9a227", "#c8553d", "#7d4f9a", "#57606a")
 VERDICT_COLOUR = {REAL: FEASIBLE_COLOUR, NOISE: INFEASIBLE_COLOUR}

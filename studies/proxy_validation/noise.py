@@ -83,11 +83,6 @@ class Gap:
     low: float
     high: float
 
-    @property
-    def real(self) -> bool:
-        """Whether zero lies outside the interval."""
-        return self.low > 0 or self.high < 0
-
 
 def gaps(pairs: Sequence[tuple[str, str]], losses: Mapping[str, Values]) -> list[Gap]:
     """Return the gap of every (before, after) in ``pairs``; ``losses`` are by name, (seeds,).

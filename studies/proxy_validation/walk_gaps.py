@@ -21,9 +21,9 @@ from proxies.resolution import latents_for
 from proxies.score import Score
 from studies.proxy_validation.noise import gaps, paired, pooled, seeds_to_resolve
 from studies.proxy_validation.plan import Plan
+from studies.verdict import verdict
 from studies.walk import published_walk
 
-REAL, NOISE = "REAL", "INSIDE NOISE"
 SHARE = 0.01  # the difference in loss that decided the paper's design: 0.506 / 0.509 / 0.513
 
 
@@ -43,7 +43,7 @@ def walk_report(plan: Plan, scores: Mapping[tuple[str, str, int], Score]) -> dic
     found = [
         {
             **dataclasses.asdict(gap),
-            "verdict": REAL if gap.real else NOISE,
+            "verdict": verdict(gap.low, gap.high, len(seeds)),
             # the first is the one that was trained
             "untried_latents": [*latents_for(specs[gap.before], specs[gap.after], plan.latent)[1:]],
         }

@@ -94,7 +94,7 @@ def test_steps_that_were_trained_say_whether_the_change_in_loss_is_real() -> Non
     assert all(row["proxy_loss"] is None for row in walk_rows("F", device=None))
     shown = CliRunner().invoke(app, ["walk", "--family", "M"]).stdout
     assert "INSIDE NOISE" in shown
-    assert "measured" in shown
+    assert "Measured change in loss" in shown
 
 
 def test_the_table_says_not_published_and_keeps_the_confidence_words() -> None:

@@ -1,0 +1,53 @@
+"""A step of the design walk as text: published figures with their confidence word.
+
+>>> from studies.walk import walk_rows
+>>> row = next(row for row in walk_rows("M") if row["step"] == "ffn-3")
+>>> flat_row(row)["params_published"], flat_row(row)["latency_published"]
+('−12 % stated', 'not published')
+"""
+
+from typing import Any
+
+from studies.formats import percent
+
+
+def flat_row(row: dict[str, Any]) -> dict[str, Any]:
+    """One table row: published figures become text with their confidence word."""
+    published = row["published"] or {}
+    flat = dict(row)
+    for field in ("params", "macs", "latency"):
+        flat[f"{field}_published"] = _published(published, field)
+    flat["fid_published"] = _plain(published.get("fid"), "g") or _note(published)
+    flat["latency"] = (
+        f"{row['latency_ms']:,.0f} ({row['latency_low_ms']:,.0f}–{row['latency_high_ms']:,.0f})"
+    )
+    flat["proxy_loss"] = _measured(row["proxy_loss"])
+    return flat
+
+
+def _measured(found: dict[str, Any] | None) -> str:
+    return f"{percent(found['relative'])} {found['verdict']}" if found else "–"
+
+
+def _published(published: dict[str, Any], field: str) -> str:
+    if f"{field}_delta" in published:
+        figure = published[f"{field}_delta"]
+        value = f"{100 * figure['value']:+.0f} %".replace("-", "−")
+        return f"{value} {figure['confidence']}"
+    if field in published:
+        figure = published[field]
+        unit, letter = (1e9, "G") if field == "macs" else (1e6, "M")
+        return f"{figure['value'] / unit:,.0f} {letter} {figure['confidence']}"
+    if f"{field}_ms" in published:
+        figure = published[f"{field}_ms"]
+        return f"{figure['value']} ms {figure['confidence']}, {figure['device']}"
+    return "not published"
+
+
+def _plain(figure: dict[str, Any] | None, form: str) -> str:
+    return f"{figure['value']:{form}} {figure['confidence']}" if figure else ""
+
+
+def _note(published: dict[str, Any]) -> str:
+    note = published.get("note", {}).get("value", "")
+    return note if note.startswith("FID") else "not published"
