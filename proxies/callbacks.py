@@ -58,13 +58,14 @@ class Validation(Callback):
 
 
 class Checkpoints(Callback):
-    """Goes on from ``path`` where it exists, and saves the run there every 15 seconds.
+    """Goes on from ``path`` where it exists, and saves the run there every few ``seconds``.
 
     Raises :class:`WalkbenchError` for a checkpoint of another run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seconds: float | None = None) -> None:
         self.path = path
+        self.seconds = CHECKPOINT_SECONDS if seconds is None else seconds
         self.saved = math.nan
 
     def started(self, trainer: "Trainer") -> None:
@@ -77,7 +78,7 @@ class Checkpoints(Callback):
 
     def stepped(self, trainer: "Trainer", before: float, spent: float) -> None:
         """Save the run when it is time."""
-        if time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
+        if time.monotonic() - self.saved >= self.seconds:
             self.trained(trainer)
 
     def trained(self, trainer: "Trainer") -> None:

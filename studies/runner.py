@@ -31,11 +31,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from latency_db.source import LatencySource
 from proxies.callbacks import AtEnd, Callback, Progress, Report
-from proxies.trainer import train_run
 from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
 from studies import record_codec, workers
 from studies.config import StudyConfig
+from studies.engines import engine
 from studies.gallery import Gallery, gallery_folder
 from studies.interrupt import Interrupt
 from studies.objective import CandidateFailed, Objective, Proxy
@@ -133,7 +133,8 @@ def make_proxy(
     callbacks: list[Callback] = [Report(each_step)]
     if gallery is not None:
         callbacks.append(AtEnd(gallery.draw))
-    return lambda spec: train_run(settings.run(spec), callbacks)
+    serial = engine("serial", callbacks=callbacks)
+    return lambda spec: serial.submit(settings.run(spec)).result()
 
 
 def _run(study: optuna.Study, objective: Objective, log: TrialLog, total: int, watch: Watch) -> Run:

@@ -14,27 +14,21 @@ on from its checkpoint; a finished one is never trained again.
 import dataclasses
 import json
 import os
-import signal
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context, parent_process
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from proxies.callbacks import Checkpoints, Progress, Report
 from proxies.recipe import Budget
 from proxies.score import Score
-from proxies.trainer import train_run
 from proxies.training_run import TrainingRun, TrainingSettings
 from search_space.errors import WalkbenchError
 from search_space.lock import exclusive
 from search_space.provenance import provenance
+from studies.engines import engine
+from studies.engines.checkpoints import checkpoint_of
+from studies.engines.protocol import completed
 from studies.proxy_validation.plan import SHORT_SEEDS, Plan
 
 Kind = Literal["short", "long", "walk"]
@@ -80,57 +74,44 @@ def train(
     folder: Path,
     workers: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
+    by: str = "processes",
 ) -> None:
-    """Train every run of ``plan`` that ``folder`` does not hold yet, in ``workers`` processes.
+    """Train every run of ``plan`` that ``folder`` does not hold yet, on the engine named ``by``.
 
     ``progress`` hears of steps done, steps in all and the run that ended last. An exception, such
     as Ctrl-C, ends the workers; their checkpoints stay. Raises :class:`WalkbenchError` when another
     process trains the study or a worker is killed: what is finished stays.
     """
-    if workers < 1:
-        raise WalkbenchError(f"workers is {workers}; 1 or more is needed")
     held = (
         f"another process trains the study in {folder}; let it finish, or read what is done with "
         "--report"
     )
     with exclusive(folder, held):
-        (folder / CHECKPOINTS).mkdir(exist_ok=True)
+        checkpoints = folder / CHECKPOINTS
+        checkpoints.mkdir(exist_ok=True)
         wanted, there = runs_of(plan), {result.run for result in results_of(plan, folder)}
-        waiting = [run for run in wanted if run not in there]
+        waiting = {run: training_run(plan, run) for run in wanted if run not in there}
+        _rename_checkpoints(checkpoints, waiting)
         total = sum(run.steps for run in wanted)
         done = total - sum(run.steps for run in waiting)
         if progress is not None:
             progress(done, total, "")
-        with closing(_trained(plan, folder, waiting, workers)) as results:
-            for result in results:
-                append_result(folder / RUNS, result)
-                _checkpoint(folder, result.run).unlink(missing_ok=True)
-                done += result.run.steps
+        with engine(by, workers=workers, checkpoints=checkpoints) as running:
+            for run, score in completed(running, waiting.items()):
+                kept = dataclasses.replace(score, losses=())  # ranks need no single samples
+                append_result(folder / RUNS, Result(run, kept, _made_with()))
+                checkpoint_of(checkpoints, waiting[run]).unlink(missing_ok=True)
+                done += run.steps
                 if progress is not None:
-                    progress(done, total, result.run.name)
+                    progress(done, total, run.name)
 
 
-def _trained(
-    plan: Plan, folder: Path, runs: Sequence[Run], workers: int
-) -> Generator[Result, None, None]:
-    """Yield the results of ``runs`` as they end; closing it ends the workers at their next step."""
-    context = get_context("spawn")  # torch's threads do not survive a fork
-    stop = context.Event()
-    executor = ProcessPoolExecutor(
-        min(workers, max(1, len(runs))), context, initializer=_start, initargs=(stop,)
-    )
-    try:
-        futures = [executor.submit(_train_one, plan, folder, run) for run in runs]
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool:
-        raise WalkbenchError(
-            f"a worker that trained in {folder} was killed, for want of memory perhaps; what was "
-            "finished is kept: run it again to go on, with fewer --workers if memory is short"
-        ) from None
-    finally:
-        stop.set()
-        executor.shutdown(cancel_futures=True)
+def _rename_checkpoints(folder: Path, waiting: Mapping[Run, TrainingRun]) -> None:
+    """Rename checkpoints of version 0.1, named after runs, to the names that engines use."""
+    for run, trained in waiting.items():
+        old = folder / f"{run.name}.safetensors"
+        if old.is_file():
+            old.replace(checkpoint_of(folder, trained))
 
 
 def results_of(plan: Plan, folder: Path) -> list[Result]:
@@ -141,31 +122,6 @@ def results_of(plan: Plan, folder: Path) -> list[Result]:
     path = folder / RUNS
     found = {result.run: result for result in _read(path)} if path.is_file() else {}
     return [found[run] for run in runs_of(plan) if run in found]
-
-
-_stop: Event | None = None  # of a worker: set when nobody waits for its runs any more
-
-
-def _start(stop: Event) -> None:
-    """Leave Ctrl-C to the parent, and end with it; checkpoints keep what was done."""
-    global _stop
-    _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Wait until the parent is gone, killed perhaps; nobody would take a result then."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _go_on(_: Progress) -> None:
-    """End this run when the parent wants no more."""
-    if _stop is not None and _stop.is_set():
-        raise InterruptedError("the study was stopped")
 
 
 def training_run(plan: Plan, run: Run) -> TrainingRun:
@@ -184,23 +140,12 @@ def training_run(plan: Plan, run: Run) -> TrainingRun:
     return settings.run(spec, validate_at=() if short else plan.marks)
 
 
-def _train_one(plan: Plan, folder: Path, run: Run) -> Result:
-    callbacks = [Report(_go_on), Checkpoints(_checkpoint(folder, run))]
-    score = train_run(training_run(plan, run), callbacks)
-    # ranks need no single samples
-    return Result(run, dataclasses.replace(score, losses=()), _made_with())
-
-
 @lru_cache(maxsize=1)
 def _made_with() -> str:
     """Return the versions that decide what a run makes, in one line."""
     now = provenance()
     named = [f"{name} {now['versions'][name]}" for name in ("walkbench", "torch")]
     return ", ".join([*named, f"revision {now['code_revision']}", now["machine"]])
-
-
-def _checkpoint(folder: Path, run: Run) -> Path:
-    return folder / CHECKPOINTS / f"{run.name}.safetensors"
 
 
 def append_result(path: Path, result: Result) -> None:

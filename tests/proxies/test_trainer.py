@@ -10,7 +10,7 @@ from proxies.score import difference
 from proxies.trainer import train_run
 from search_space.errors import WalkbenchError
 from search_space.spec import Conv
-from tests.proxies.small import RECIPE, made, score_of, small_run, small_spec
+from tests.proxies.small import RECIPE, made, score_of, small_spec, tiny_run
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +142,7 @@ def test_a_budget_in_seconds_is_spent_and_not_much_more():
 )
 def test_a_budget_that_makes_no_sense_is_named(budget, message):
     with pytest.raises(WalkbenchError, match=message):
-        score_of(**budget)
+        Budget(**budget)
 
 
 def test_a_score_says_what_it_cost_and_which_twin_it_was():
@@ -157,5 +157,5 @@ def test_a_score_says_what_it_cost_and_which_twin_it_was():
 def test_the_trained_twin_is_lent_at_the_end_and_not_before():
     lent = []
     at_end = AtEnd(lambda t: lent.append((t.step, t.failed)))
-    score = train_run(small_run(steps=2), [at_end])
+    score = train_run(tiny_run(steps=2), [at_end])
     assert lent == [(score.fidelity.steps, "")]

@@ -43,7 +43,7 @@ def drawn(tmp_path_factory):
         folder, proxy=PROXY, trials=2, fix=fix, designs=(), budgets="latency_ms = 9000"
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("studies.runner.train_run", train_a_small_one)
+        patch.setattr("studies.engines.serial.train_run", train_a_small_one)
         run = run_study(config, storage=str(folder / "studies.db"), latency=FakeLatency())
     return run.study, study_data(run.study).trials, storage_url(str(folder / "studies.db")), folder
 

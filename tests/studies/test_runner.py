@@ -18,7 +18,7 @@ from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
 from search_space.presets import named_spec
 from search_space.spec import UNetSpec
-from studies import pareto, runner, workers
+from studies import pareto, workers
 from studies.interrupt import Interrupt
 from studies.reading import study_data
 from studies.record_codec import decode_study
@@ -55,7 +55,7 @@ def start(tmp_path):
 
 def test_where_and_how_twins_are_trained_reaches_the_loop(monkeypatch):
     seen = []
-    monkeypatch.setattr(runner, "train_run", lambda run, callbacks: seen.append(run))
+    monkeypatch.setattr("studies.engines.serial.train_run", lambda run, _: seen.append(run))
     compute = Compute("cpu", "bfloat16", compiled=True, accumulate=True)
     settings = TrainingSettings(Budget(steps=1), compute=compute)
     make_proxy(settings, Silent(), Interrupt())(MQA)
