@@ -20,7 +20,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 BENCH ?= $(sort $(wildcard benchmarks/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format-check types imports format bench dashboard clean
+.PHONY: help setup demo test test-all check lint format-check types imports format bench dashboard clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
@@ -44,7 +44,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## Print the design walk, run a small study that trains, write a report
 	@$(BIN)/walkbench demo
 
-test: $(STAMP) ## Run the tests and the doctests
+test: $(STAMP) ## Run the tests and the doctests, but those marked slow
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" $(PYTEST_FLAGS)
+
+test-all: $(STAMP) ## Run all tests, as .ci/run does
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_FLAGS)
 
 check: lint format-check types imports ## Lint, formatting, types, import contracts

@@ -17,6 +17,7 @@ from proxies.recipe import Budget
 from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
 from search_space.presets import named_spec
+from search_space.provenance import code_revision
 from search_space.spec import UNetSpec
 from studies import pareto, workers
 from studies.interrupt import Interrupt
@@ -72,7 +73,7 @@ def test_every_trial_says_what_it_was_and_what_became_of_it(start):
     for row in found:
         spec = UNetSpec.from_dict(row.spec)
         assert spec.digest() == row.digest
-        assert row.cost.params > 0 and row.provenance["code_revision"]
+        assert row.cost.params > 0 and row.provenance["code_revision"] == code_revision()
         assert row.latency.low < row.latency.ms < row.latency.high
         assert row.latency.source == "estimated" and row.latency_origin.by == "fake"
         assert set(row.constraints) == {"latency_ms"}
