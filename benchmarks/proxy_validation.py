@@ -3,7 +3,15 @@
     python benchmarks/proxy_validation.py half_4000            # trains the rest, then reports
     python benchmarks/proxy_validation.py half_4000 --report   # reports what is there
 
-Three studies on the same 32 designs of the space `pocket` in four bands of estimated latency:
+Five studies. Two on 48 designs of the space `pocket`, twelve in each of four bands of estimated
+latency, every sampler with every width of the first stage equally often; twins of width 16, trained
+by the recipe `fair` on the task that benchmarks/task_pilot.py chose, the last quarter annealed:
+
+    fair        half the resolution, twice the pictures a step, against 1,600 steps: the primary
+    fair_tenth  the long runs of fair against a tenth of their steps at full size
+
+docs/proxies.md says what they are asked, written before the first long run. About nine core-hours a
+seed at 32 pixels. Three by the recipe `adamw` on the same 32 designs, twins of width 8:
 
     long_800    80 against 800 steps at the default rate, and the design walk of family M beside it;
                 about half an hour a seed on two cores
@@ -37,8 +45,11 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from task_pilot import TASKS
 
+from proxies.data.source import DataSource
 from proxies.recipe import Budget, Recipe
+from proxies.recipes import FAIR
 from proxies.threads import cpu_threads
 from proxies.trainer import Trainer
 from proxies.training_run import TrainingSettings
@@ -59,6 +70,15 @@ LONG_4000: dict[str, Any] = {
     "marks": (0.05, 0.1, 0.2, 0.35, 0.5, 0.75),
     "recipe": Recipe(learning_rate=6e-3, warm_up=50, betas=(0.9, 0.95), validation_images=512),
 }
+FAIR_1600: dict[str, Any] = {
+    "designs": 48,
+    "balance": True,
+    "width": 16,
+    "long": 1600,
+    "seeds": 3,
+    "marks": (0.1, 0.2, 0.35, 0.5, 0.75),
+    "recipe": FAIR,
+}
 STUDIES: dict[str, dict[str, Any]] = {
     "long_800": {
         "short": 80,
@@ -71,8 +91,10 @@ STUDIES: dict[str, dict[str, Any]] = {
     },
     "long_4000": {**LONG_4000, "short": 400},
     "half_4000": {**LONG_4000, "short": 480, "short_latent": 12, "short_batch": 16},
+    "fair": {**FAIR_1600, "short": 320, "short_batch": 16},
+    "fair_tenth": {**FAIR_1600, "short": 160},
 }
-LONG_FROM = {"half_4000": "long_4000"}
+LONG_FROM = {"half_4000": "long_4000", "fair_tenth": "fair"}
 HEADLINE = "half_4000"
 ROUNDS, STEPS = 8, 5  # of timing
 
@@ -84,7 +106,7 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="train nothing")
     given = parser.parse_args()
     folder = RESULTS / "proxy_validation" / given.study
-    plan = make_plan("pocket", designs=32, strata=4, width=8, **STUDIES[given.study])
+    plan = plan_of(given.study)
     if given.study in LONG_FROM:
         take_long_runs(plan, folder, folder.with_name(LONG_FROM[given.study]))
     keep_plan(plan, folder)
@@ -103,6 +125,20 @@ def main() -> None:
         WALK.write_text(json.dumps({**walk, "provenance": provenance()}, indent=1) + "\n")
     print(json.dumps(found["timing"]))
     print(json.dumps({k: found["summary"][k] for k in list(found["summary"])[:14]}, indent=1))
+
+
+def plan_of(study: str) -> Plan:
+    """Return the plan of ``study``; those by the recipe `fair` are on the task that was chosen."""
+    settings = {"designs": 32, "width": 8, **STUDIES[study]}
+    if settings.get("recipe") is FAIR:
+        chosen = json.loads((RESULTS / "task_pilot.json").read_text(encoding="utf-8"))["chosen"]
+        if chosen is None:
+            raise SystemExit("no task is chosen yet; finish benchmarks/task_pilot.py first")
+        task = TASKS[chosen]
+        settings |= {"data": DataSource(data=task["data"]), "latent": task["latent"]}
+        if "short_batch" in settings:
+            settings["short_latent"] = task["latent"] // 2
+    return make_plan("pocket", **settings)
 
 
 def timing(plan: Plan) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def train(cell: Cell) -> Cell:
     recipe = dataclasses.replace(recipe, learning_rate=recipe.learning_rate * cell["rate"])
     settings = TrainingSettings(Budget(steps=STEPS), width=WIDTH, latent=LATENT, recipe=recipe)
     score = train_run(settings.run(network(cell["network"]), seed=cell["seed"]))
-    return {"loss": score.value, "seconds": score.fidelity.seconds}
+    return {"loss": score.value if score.ok else None, "seconds": score.fidelity.seconds}
 
 
 def main() -> None:
@@ -69,11 +69,12 @@ def main() -> None:
     ]
     if not given.report:
         finish(lines, cells, train, given.workers)
-    there = [one for one in results(lines) if one["digest"] == digest]
+    there = [one for one in results(lines) if one["digest"] == digest and one["loss"] is not None]
     found = interactions({(o["network"], o["rate"], o["seed"]): o["loss"] for o in there})
     report = {"recipe": given.recipe, "recipe_digest": digest, "steps": STEPS, "width": WIDTH}
     report |= {"latent": LATENT, **found}
     report["failures"] = failures(report, digest)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**report, "provenance": provenance()}, indent=1)
     lines.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -21,6 +21,7 @@ True
 import dataclasses
 import json
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -39,6 +40,7 @@ from search_space.presets import FAMILIES, all_named, walk_specs
 from search_space.sample import draw
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
+from studies.proxy_validation.balance import balanced
 
 FORMAT = 1
 OVERSAMPLE = 8  # designs priced per design wanted: strata are quantiles of these
@@ -162,14 +164,16 @@ def make_plan(
     short_latent: int | None = None,
     short_batch: int | None = None,
     compute: Compute | None = None,
+    balance: bool = False,
 ) -> Plan:
     """Draw ``designs`` of ``space`` (a shipped name or TOML file) in ``strata`` bands of latency.
 
     ``device`` prices them; ``walk`` names a family of the design walk to train beside them, for
     ``walk_steps`` each (default: ``long``). ``short_latent`` and ``short_batch`` are for short runs
-    that differ from long ones in these; ``compute`` says where twins are trained. Raises
-    :class:`WalkbenchError` for budgets that validate
-    nothing and for a space with too few designs.
+    that differ from long ones in these; ``compute`` says where twins are trained; with ``balance``
+    samplers and widths of the first stage are equally frequent
+    (:mod:`studies.proxy_validation.balance`). Raises :class:`WalkbenchError` for budgets that
+    validate nothing and for a space with too few designs.
     """
     if walk is None and walk_steps is not None:
         raise WalkbenchError("walk_steps are of the walk; name a family with walk, M or F, too")
@@ -184,7 +188,9 @@ def make_plan(
     found = SearchSpace.load(space)
     source = source_of(device)
     sides = (latent,) if short_latent is None else (latent, short_latent)
-    chosen, left_out = _stratified(found, designs, strata, sample_seed, width, sides, source)
+    chosen, left_out = _stratified(
+        found, designs, strata, sample_seed, width, sides, source, balance
+    )
     family = walk_specs(FAMILIES[_family(walk)]) if walk is not None else {}
     steps = tuple(
         Design(f"{walk}/{name}", spec, round(source.predict(spec).ms, 4))
@@ -298,6 +304,7 @@ def _stratified(
     width: int,
     latents: tuple[int, ...],
     source: LatencySource,
+    balance: bool,
 ) -> tuple[tuple[Design, ...], str | None]:
     """Return ``number`` designs, as many (±1) from each band of equal share of the latencies.
 
@@ -327,13 +334,14 @@ def _stratified(
             f"space {space.name!r} gave {len(pool)} different designs with a twin, {number} were "
             f"asked; {left_out or 'ask for fewer'}"
         )
-    order = {spec: i for i, spec in enumerate(pool)}  # as drawn: chance decides within a band
-    ranked = sorted(pool, key=lambda spec: pool[spec])
-    chosen: list[Design] = []
-    for band in range(strata):
-        members = ranked[band * len(ranked) // strata : (band + 1) * len(ranked) // strata]
-        wanted = (band + 1) * number // strata - band * number // strata
-        for spec in sorted(members, key=order.__getitem__)[:wanted]:
-            label = f"d{len(chosen):02d}"
-            chosen.append(Design(label, spec, round(pool[spec], 4), band))
-    return tuple(chosen), left_out
+    group = _confounded if balance else lambda spec: None
+    chosen = tuple(
+        Design(f"d{i:02d}", spec, round(pool[spec], 4), band)
+        for i, (spec, band) in enumerate(balanced(pool, number, strata, group))
+    )
+    return chosen, left_out
+
+
+def _confounded(spec: UNetSpec) -> Hashable:
+    """Return the switches that decided most in earlier studies: sampler and first-stage width."""
+    return spec.sampler, spec.stages[0].channels
