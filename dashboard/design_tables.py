@@ -1,4 +1,4 @@
-"""A spec as a table a person can read, and the difference of two specs in few lines.
+"""A spec as a table of its stages, and the differences of two networks in few lines.
 
 >>> from search_space.presets import named_spec
 >>> changes(named_spec("F/ffn-3"), named_spec("F/mqa"))
@@ -14,6 +14,7 @@ from itertools import product
 from typing import Any
 
 from search_space.differences import differences
+from search_space.network import Network
 from search_space.spec import Context, Path, Site, Stage, UNetSpec
 
 _WORDS = {
@@ -86,7 +87,7 @@ def shared_facts(spec: UNetSpec) -> list[str]:
     return facts
 
 
-def changes(before: UNetSpec, after: UNetSpec) -> list[tuple[str, str, str]]:
+def changes(before: Network, after: Network) -> list[tuple[str, str, str]]:
     """Return (where, before, after) for all that differs; what changes alike shares a line."""
     groups: dict[tuple[str, str, str], list[tuple[int, ...]]] = {}
     for path, old, new in _differences(before, after):
@@ -100,13 +101,17 @@ def changes(before: UNetSpec, after: UNetSpec) -> list[tuple[str, str, str]]:
     ]
 
 
-def _differences(before: UNetSpec, after: UNetSpec) -> Iterator[tuple[str, Any, Any]]:
-    """Differences by leaf; stages that only one of the two has are counted, not spelled out."""
+def _differences(before: Network, after: Network) -> Iterator[tuple[str, Any, Any]]:
+    """Yield differences by leaf; stages that only one of the two has are counted."""
     a, b = before.to_dict(), after.to_dict()
-    common = min(len(a["stages"]), len(b["stages"]))
-    if len(a["stages"]) != len(b["stages"]):
-        yield "number of stages", len(a["stages"]), len(b["stages"])
-    a["stages"], b["stages"] = a["stages"][:common], b["stages"][:common]
+    if before.kind != after.kind:
+        yield "kind", before.kind, after.kind
+        return
+    if "stages" in a and "stages" in b:
+        common = min(len(a["stages"]), len(b["stages"]))
+        if len(a["stages"]) != len(b["stages"]):
+            yield "number of stages", len(a["stages"]), len(b["stages"])
+        a["stages"], b["stages"] = a["stages"][:common], b["stages"][:common]
     yield from differences(a, b)
 
 
@@ -120,14 +125,14 @@ def _merged(found: list[tuple[int, ...]]) -> Iterable[list[list[int]]]:
 
 def _where(pattern: str, places: list[list[int]]) -> str:
     """Write ``stages[].down.sites[].depth`` as words: stage 1 · down · sites 1, 2 · layers."""
-    rest, parts = list(places), []
+    numbers_left, parts = list(places), []
     for part in pattern.split("."):
         name = part.removesuffix("[]")
         word = _WORDS.get(name, name.replace("_", " "))
         if part == "sites":  # as a whole
             word = "sites"
         if part.endswith("[]"):
-            numbers = rest.pop(0)
+            numbers = numbers_left.pop(0)
             word += ("s " if len(numbers) > 1 else " ") + ", ".join(map(str, numbers))
         parts.append(word)
     return " · ".join(parts)

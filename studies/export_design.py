@@ -65,7 +65,7 @@ def _of_trial(number: int, name: str | None, storage: str | None) -> Design:
             f"`walkbench study best {name} --all` lists those that have"
         )
     return Design(
-        found.network,
+        UNetSpec.from_dict(found.spec),
         name=found.name,
         latency=latency_dict(found),
         score=score_dict(found),

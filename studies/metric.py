@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from latency_db.latency import Latency
 from proxies.score import Score
 from search_space.cost import Cost
-from search_space.spec import UNetSpec
+from search_space.network import Network
 from studies.formats import ABSENT
 
 Goal = Literal["minimise", "maximise"]
@@ -50,7 +50,7 @@ class Candidate(Protocol):
     """A network with what is known of it so far; the parts that are not known are None."""
 
     @property
-    def network(self) -> UNetSpec:
+    def network(self) -> Network:
         """The network; raises :class:`WalkbenchError` when this version cannot read it."""
 
     @property

@@ -26,7 +26,7 @@ from latency_db.latency import Latency
 from proxies.score import Score
 from search_space.cost import Cost
 from search_space.errors import WalkbenchError
-from search_space.spec import UNetSpec
+from search_space.network import Network
 from studies.metric import Measured
 from studies.pareto import feasible
 from studies.records import (
@@ -98,7 +98,7 @@ def _values(trial: FrozenTrial, objectives: Sequence[str]) -> dict[str, float]:
     return dict(zip(objectives, trial.values, strict=True))
 
 
-def write_design(trial: optuna.Trial, network: UNetSpec, name: str | None) -> None:
+def write_design(trial: optuna.Trial, network: Network, name: str | None) -> None:
     """Store which design ``trial`` is about."""
     trial.set_user_attr("name", trial.user_attrs.get(ENQUEUED) or name)
     trial.set_user_attr("digest", network.digest())

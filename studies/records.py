@@ -11,13 +11,14 @@ attributes of Optuna's trials and studies, including those that version 0.1 wrot
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from latency_db.latency import Latency
 from proxies.score import Score
 from search_space.cost import Cost
 from search_space.errors import WalkbenchError
-from search_space.spec import UNetSpec
+from search_space.network import Network, network_from_dict
 from studies.metric import Measured
 from studies.metrics import known
 
@@ -83,12 +84,12 @@ class TrialRecord:
     started: datetime | None = None
     ended: datetime | None = None
 
-    @property
-    def network(self) -> UNetSpec:
+    @cached_property
+    def network(self) -> Network:
         """The design; raises :class:`WalkbenchError` where there is none that can be read."""
         if self.spec is None:
             raise WalkbenchError(f"trial {self.number} has no design ({self.state.lower()})")
-        return UNetSpec.from_dict(self.spec)
+        return network_from_dict(self.spec)
 
     @property
     def label(self) -> str:

@@ -155,3 +155,25 @@ def test_the_demo_enqueues_the_walk_of_family_f_in_order_and_then_searches():
 def test_an_unknown_config_says_what_there_is(text):
     with pytest.raises(WalkbenchError, match=r"known: demo|name a readable file"):
         load_config(text)
+
+
+def test_a_measured_table_prices_a_study(tmp_path):
+    """A shipped name, or a path beside the config; the table's content is part of the record."""
+    from latency_db.sources import source_of
+
+    make_config(tmp_path)
+    plain = config_text(objectives=("latency_ms", "params"))
+    table = "cpu-onnxruntime-narrow"
+    text = plain.replace('name = "A18 Pro"', f'table = "{table}"')
+    config = parse_config(text, "study.toml", tmp_path)
+    source = config.latency_source()
+    assert source.name == source_of(tables=[table]).name and config.tables == (table,)
+    shared = config.shared(source)
+    assert shared.device == source.device and shared.revisions[-1].latency == source.revision
+    for wrong, said in (
+        ('table = "nowhere"', "nowhere"),
+        ("table = 3", "name or path of a latency table"),
+        (f'table = "{table}"\nname = "A18 Pro"', "was measured on"),
+    ):
+        with pytest.raises(WalkbenchError, match=said):
+            parse_config(plain.replace('name = "A18 Pro"', wrong), "study.toml", tmp_path)

@@ -194,6 +194,11 @@ def test_one_seed_gives_the_same_suggestions_however_often_it_is_resumed(tmp_pat
     assert designs("other", 3, seed=1) != whole[:3]
 
 
+def test_suggestions_do_not_depend_on_the_name_of_the_study(start):
+    found = [study_data(start(trials=4, name=name).study).trials for name in ("one", "another")]
+    assert [t.params for t in found[0]] == [t.params for t in found[1]]
+
+
 def test_an_interruption_keeps_everything_and_the_design_is_tried_again(start):
     proxy = FakeProxy(raising={MQA.digest(): KeyboardInterrupt()})
     with pytest.raises(KeyboardInterrupt):
