@@ -15,7 +15,7 @@ from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named, named_spec
 from search_space.spec import UNetSpec
-from studies.figures.pareto import verdict
+from studies.figures.hover import outcome
 from studies.formats import percent
 from studies.gallery import read_grid
 from studies.metrics import all_metrics
@@ -28,7 +28,7 @@ REFERENCE = "snapgen-imagenet"
 def show_trial(trial: TrialRecord, study: StudyData, url: str) -> None:
     """Show one ``trial`` of ``study``, which is in the storage at ``url``."""
     st.subheader(f"{trial.name or f'Design {trial.digest}'}, trial {trial.number}")
-    st.caption(verdict(trial))
+    st.caption(outcome(trial))
     try:
         spec = trial.network
     except WalkbenchError as error:

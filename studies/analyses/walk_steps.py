@@ -6,11 +6,11 @@ from proxies.score import Score, difference
 from studies.analyses.card import Card, Column, Table
 from studies.analyses.columns import metric_columns, remark, shown_metrics
 from studies.analyses.notes import sign_notes
-from studies.figures.pareto import walk_steps as steps_of
 from studies.figures.style import FAMILY_COLOUR
 from studies.reading import StudyData
 from studies.records import TrialRecord
 from studies.verdict import ONE_SEED_WORDS, WORDS, verdict
+from studies.walk_trials import steps_of_walk
 
 Z_95 = 1.96  # standard errors from the middle to the end of a 95 % interval
 PAIRED = (
@@ -21,7 +21,7 @@ PAIRED = (
 
 def walk_steps(study: StudyData) -> list[Card]:
     """Return a card for each family of the walk that the study has two steps of."""
-    found = [(family, steps_of(study.trials, family)) for family in FAMILY_COLOUR]
+    found = [(family, steps_of_walk(study.trials, family)) for family in FAMILY_COLOUR]
     return [_card(study, family, steps) for family, steps in found if len(steps) > 1]
 
 

@@ -10,12 +10,14 @@ from proxies.score import Fidelity, Score
 from search_space.cost import Cost
 from search_space.presets import named_spec
 from studies.figures.axes import number_sort, usable_metrics
+from studies.figures.hover import hover_text
 from studies.figures.labels import LINE, place_labels
-from studies.figures.pareto import hover_text, pareto_figure, plotted, walk_steps
+from studies.figures.pareto import pareto_figure, plotted
 from studies.figures.progress import progress_figure
 from studies.figures.style import MARK
 from studies.metrics import METRICS
 from studies.records import TrialRecord
+from studies.walk_trials import steps_of_walk
 
 OBJECTIVES = ("proxy_loss", "latency_ms")
 
@@ -160,8 +162,8 @@ def test_walk_steps_come_in_the_order_of_the_walk():
         dataclasses.replace(row(i, 0.3, 100.0), name=n, digest=named_spec(n).digest())
         for i, n in enumerate(names)
     ]
-    assert [r.name for r in walk_steps(rows, "F")] == ["F/thin", "F/ffn-3", "F/mqa"]
-    assert walk_steps(rows, "M") == []  # thin is in both families, but M has no step of its own
+    assert [r.name for r in steps_of_walk(rows, "F")] == ["F/thin", "F/ffn-3", "F/mqa"]
+    assert steps_of_walk(rows, "M") == []  # thin is in both families, but M has no step of its own
 
 
 def test_labels_of_crowded_points_do_not_overlap():

@@ -1,0 +1,29 @@
+"""The trials of a study that are steps of the design walk.
+
+>>> steps_of_walk([], "F")
+[]
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from search_space.presets import FAMILIES, walk_specs
+from studies.records import TrialRecord
+
+
+def steps_of_walk(trials: Sequence[TrialRecord], family: str) -> list[TrialRecord]:
+    """Return the trials of ``family``'s walk steps in the walk's order, the first of each design.
+
+    Empty where the trials hold only steps that the families share, such as `thin`.
+    """
+    by_digest = {trial.digest: trial for trial in reversed(trials) if trial.digest}
+    steps = {name: _walk_digests(name) for name in FAMILIES}
+    own = set(steps[family]).difference(*(d for name, d in steps.items() if name != family))
+    if own.isdisjoint(by_digest):
+        return []
+    return [by_digest[digest] for digest in steps[family] if digest in by_digest]
+
+
+@lru_cache
+def _walk_digests(family: str) -> tuple[str, ...]:
+    return tuple(spec.digest() for spec in walk_specs(FAMILIES[family]).values())
