@@ -1,9 +1,10 @@
-"""What an axis may take: a list of choices, or a range with a step.
+"""The values an axis may take: a list of choices, or a range with a step.
 
-Read from TOML, checked against the field, asked from an Optuna trial, or counted.
+Read from TOML, checked against the field, suggested by a trial, or counted.
 
+>>> from search_space.axes import UNET_FIELDS
 >>> from search_space.axis import parse_axis
->>> bounds = parse_bounds(parse_axis("depth.2", 3), {"low": 0, "high": 10})
+>>> bounds = parse_bounds(parse_axis("depth.2", UNET_FIELDS, 3), {"low": 0, "high": 10})
 >>> 4 in bounds, 11 in bounds, len(bounds)
 (True, False, 11)
 """
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from search_space.axis import FIELDS, Axis, Value
+from search_space.axis import SearchAxis, Value
 from search_space.errors import WalkbenchError
 
 
@@ -78,7 +79,7 @@ class Bounds:
         return {"low": self.low, "high": self.high, "step": self.step}
 
 
-def parse_bounds(axis: Axis, value: Any) -> Bounds:
+def parse_bounds(axis: SearchAxis, value: Any) -> Bounds:
     """Read the bounds of ``axis``; raises :class:`WalkbenchError` naming the value out of place."""
     if isinstance(value, list):
         if not value:
@@ -93,8 +94,8 @@ def parse_bounds(axis: Axis, value: Any) -> Bounds:
     )
 
 
-def _parse_range(axis: Axis, value: dict[str, Any]) -> Bounds:
-    field = FIELDS[axis.field]
+def _parse_range(axis: SearchAxis, value: dict[str, Any]) -> Bounds:
+    field = axis.field
     if field.choices is not None or field.kind not in (int, float):
         raise WalkbenchError(f"axis {axis.name!r} takes a list of choices, not a range")
     unknown = sorted(set(value) - {"low", "high", "step"})
@@ -117,14 +118,15 @@ def _parse_range(axis: Axis, value: dict[str, Any]) -> Bounds:
     return bounds
 
 
-def _checked(axis: Axis, value: Any) -> Value:
+def _checked(axis: SearchAxis, value: Any) -> Value:
     """Return ``value`` if the field may hold it."""
-    field = FIELDS[axis.field]
-    if axis.field == "kv_heads" and value == "all":
-        return "all"
+    field = axis.field
+    if isinstance(value, str) and value in field.special:
+        return value
     if field.choices is not None:
-        if value not in field.choices or isinstance(value, bool) != (field.kind is bool):
-            allowed = ", ".join(map(str, field.choices))
+        choices = field.choices()
+        if value not in choices or isinstance(value, bool) != (field.kind is bool):
+            allowed = ", ".join(map(str, choices))
             raise WalkbenchError(f"axis {axis.name!r}: {value!r} is not one of {allowed}")
         return cast(Value, value)
     if field.kind is float and isinstance(value, int) and not isinstance(value, bool):

@@ -35,7 +35,8 @@ class OneOf:
 
     def check(self, value: Any, where: str) -> None:
         """Raise :class:`SpecError` listing the names unless ``value`` is one of them."""
-        if value not in self.names:
+        known = isinstance(value, str) and (value in self.registry or value in self.others)
+        if not known:
             raise SpecError(f"{where} is {value!r}; allowed: {', '.join(self.names)}")
 
 

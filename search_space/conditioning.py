@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_space.errors import WalkbenchError, raise_unknown
-from search_space.spec import Conditions, Context
+from search_space.parts import Conditions, Context
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`load_spec(text)`: what a user may type wherever a spec is wanted, a name or a file.
+"""`load_network(text)`: what a user may type wherever a network is wanted, a name or a file.
 
 >>> load_spec("sd15").stages[0].heads
 8
@@ -6,16 +6,29 @@
 
 from pathlib import Path
 
+from search_space.codec import parse_json
 from search_space.errors import WalkbenchError, raise_unknown
+from search_space.network import Network, network_from_dict
 from search_space.presets import all_named
 from search_space.spec import UNetSpec
 
 
 def load_spec(text: str) -> UNetSpec:
-    """Return the spec with this name, or the one in this JSON file.
+    """Return the UNet with this name, or the one in this JSON file.
+
+    Raises :class:`WalkbenchError` as :func:`load_network` does, and for another kind of network.
+    """
+    network = load_network(text)
+    if not isinstance(network, UNetSpec):
+        raise WalkbenchError(f"{text} is a network of kind {network.kind}; a UNet is needed")
+    return network
+
+
+def load_network(text: str) -> Network:
+    """Return the network with this name, or the one in this JSON file.
 
     Raises :class:`WalkbenchError` for a name that is not known, a file that cannot be read, and a
-    spec that is malformed or contradicts itself.
+    network that is malformed or contradicts itself.
     """
     named, path = all_named(), Path(text)
     if text in named:
@@ -28,7 +41,7 @@ def load_spec(text: str) -> UNetSpec:
         reason = getattr(error, "strerror", None) or "is not text"
         raise WalkbenchError(f"spec file {text!r}: {reason}; name a readable JSON file") from None
     try:
-        return UNetSpec.from_json(content)
+        return network_from_dict(parse_json(content, "spec"))
     except WalkbenchError as error:
         raise WalkbenchError(f"{text}: {error}") from None
 

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+from search_space.axis import AxisTable
 from search_space.codec import parse_json
-from search_space.errors import SpecError, raise_unknown
+from search_space.errors import SpecError, WalkbenchError, raise_unknown
 from search_space.plan import Plan
 
 if TYPE_CHECKING:
@@ -64,14 +65,16 @@ class Twin(Protocol):
 class NetworkKind:
     """What a kind of network supplies.
 
-    ``read`` turns JSON (without ``kind``) into a network and raises :class:`SpecError`; ``module``
-    builds the ``nn.Module``, usually a :class:`search_space.modules.network.PlannedNetwork`.
+    ``words`` is what people call it. ``read`` turns JSON (without ``kind``) into a network and
+    raises :class:`SpecError`; ``module`` builds the ``nn.Module``, usually a
+    :class:`search_space.modules.network.PlannedNetwork`; ``axes`` is what a space may move.
     """
 
     name: str
     words: str
     read: Callable[[Mapping[str, Any]], Network]
     module: Callable[[Any], "nn.Module"]
+    axes: AxisTable | None = None
 
 
 _KINDS: dict[str, NetworkKind] = {}
@@ -112,6 +115,14 @@ def network_from_json(text: str) -> Network:
 def build_network(network: Network) -> "nn.Module":
     """Return the module of ``network``, on torch's current default device and dtype."""
     return network_kind(network.kind).module(network)
+
+
+def axes_of(kind: str) -> AxisTable:
+    """Return the axes of ``kind``; raises :class:`WalkbenchError` for a kind that has none."""
+    axes = network_kind(kind).axes
+    if axes is None:
+        raise WalkbenchError(f"networks of kind {kind!r} have no axes; no space is over them")
+    return axes
 
 
 def register_twin(kind: str, twin: Twin) -> None:

@@ -7,7 +7,8 @@ site is a resblock followed by a stack of ``depth`` transformer layers.
 True
 """
 
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 from search_space.conv import Conv
 from search_space.frozen import frozen, keep_float
@@ -31,7 +32,7 @@ class Path:
     self_attention: bool = False
     cross_attention: bool = False
 
-    @property
+    @cached_property
     def has_transformer(self) -> bool:
         """Whether any site has a transformer layer."""
         return any(site.depth for site in self.sites)
@@ -102,3 +103,14 @@ class Conditions:
     def added_width(self) -> int:
         """Input width of the added embedding, 0 when there is none."""
         return self.pooled_width + self.size_ids * self.size_width
+
+
+def stage_attends(network: Any, index: int) -> bool:
+    """Return whether stage ``index`` of a spec, or of a draft of one, has transformer layers.
+
+    On a path or, in the last stage, in the mid.
+    """
+    stage, mid = network.stages[index], network.mid
+    if stage.down.has_transformer or stage.up.has_transformer:
+        return True
+    return mid is not None and mid.depth > 0 and index == len(network.stages) - 1

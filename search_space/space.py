@@ -1,8 +1,8 @@
 """`SearchSpace`: a menu of edits over a base spec, with bounds from a TOML file.
 
 A space asks a trial for the axes that have an effect, in an order in which what switches others on
-comes first, and returns a valid spec. The other way round, :meth:`SearchSpace.params_of` gives the
-values that lead to a known spec, for enqueueing it.
+comes first, and returns a valid network. The inverse, :meth:`SearchSpace.params_of`, gives the
+values that lead to a known one, for enqueueing it.
 
 >>> from search_space.presets import named_spec
 >>> space = SearchSpace.load("snapgen")
@@ -11,26 +11,31 @@ values that lead to a known spec, for enqueueing it.
 True
 """
 
-import hashlib
-import json
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from importlib.resources import files
 from itertools import product
 from pathlib import Path as FilePath
 from typing import Any, Self, cast
 
-from search_space.axis import FIELDS, Axis, Value, order, parse_axis
+from search_space.axis import (
+    AxisField,
+    AxisTable,
+    NotOneValue,
+    Place,
+    SearchAxis,
+    Value,
+    parse_axis,
+)
 from search_space.bounds import Bounds, Trial, parse_bounds
+from search_space.codec import digest_of
 from search_space.conditioning import Conditioning, read_conditioning
 from search_space.differences import differences
 from search_space.errors import WalkbenchError, raise_unknown
-from search_space.load import load_spec
-from search_space.outline import Outline, outline, to_spec
-from search_space.spec import UNetSpec
+from search_space.load import load_network
+from search_space.network import Network, axes_of
 
 
 class OutsideSpace(WalkbenchError):
@@ -60,11 +65,11 @@ class FixedValues:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Axes with bounds over a base spec."""
+    """Axes with bounds over a base network, a :class:`UNetSpec` in the shipped spaces."""
 
     name: str
-    base: UNetSpec
-    axes: tuple[tuple[Axis, Bounds], ...]
+    base: Any
+    axes: tuple[tuple[SearchAxis, Bounds], ...]
     conditionings: tuple[tuple[str, Conditioning], ...] = ()
 
     @classmethod
@@ -99,63 +104,66 @@ class SearchSpace:
             )
         if not isinstance(data.get("axes"), dict) or not data["axes"]:
             raise WalkbenchError(f"{where} has no [axes]; a space needs at least one")
-        base = load_spec(str(data.get("base", "F/thin")))
+        base = load_network(str(data.get("base", "F/thin")))
         conditionings = tuple(
             (name, read_conditioning(name, table))
             for name, table in data.get("conditioning", {}).items()
         )
-        axes = [parse_axis(name, len(base.stages)) for name in data["axes"]]
+        fields, stages = _fields(base, conditionings), stages_of(base)
+        axes = [parse_axis(name, fields, stages) for name in data["axes"]]
         bounds = [parse_bounds(axis, data["axes"][axis.name]) for axis in axes]
-        ordered = sorted(zip(axes, bounds, strict=True), key=lambda pair: order(pair[0]))
+        rank = {name: number for number, name in enumerate(fields)}
+        ordered = sorted(
+            zip(axes, bounds, strict=True),
+            key=lambda pair: (rank[pair[0].field.name], pair[0].places[0], len(pair[0].places)),
+        )
         space = cls(str(data.get("name", where)), base, tuple(ordered), conditionings)
         space._check()
         return space
 
-    def suggest(self, trial: Trial) -> UNetSpec:
+    def suggest(self, trial: Trial) -> Any:
         """Ask ``trial`` (an Optuna trial will do) for every axis that has an effect."""
-        view = outline(self.base)
+        table = self._table
+        draft = table.thaw(self.base)
         for axis, bounds in self.axes:
-            if axis.active(view):
-                view = self._write(axis, view, bounds.suggest(trial, axis.name))
-            else:
-                view = axis.rest(view)
-        return to_spec(view)
+            if axis.active(draft):
+                axis.write(draft, bounds.suggest(trial, axis.name))
+        return self._frozen(draft)
 
-    def params_of(self, spec: UNetSpec) -> dict[str, Value]:
-        """Return the values with which :meth:`suggest` gives ``spec``.
+    def params_of(self, network: Network) -> dict[str, Value]:
+        """Return the values with which :meth:`suggest` gives ``network``.
 
         Raises :class:`OutsideSpace` naming the axis whose bounds exclude it, or the field that no
         axis moves.
         """
-        try:
-            target, view = outline(spec), outline(self.base)
-        except WalkbenchError as error:
-            raise OutsideSpace(f"spec is outside space {self.name!r}: {error}") from None
-        if len(target.stages) != len(view.stages):
+        if network.kind != self.base.kind or stages_of(network) != stages_of(self.base):
             raise OutsideSpace(
-                f"spec has {len(target.stages)} stages, space {self.name!r} has {len(view.stages)}"
+                f"spec is a {network.kind} of {stages_of(network)} stages, space {self.name!r} "
+                f"holds a {self.base.kind} of {stages_of(self.base)}"
             )
-        params: dict[str, Value] = {}
+        draft, params = self._table.thaw(self.base), dict[str, Value]()
         for axis, bounds in self.axes:
-            if not axis.active(view):
-                view = axis.rest(view)
+            if not axis.active(draft):
                 continue
-            value = self._read(axis, target)
+            try:
+                value = axis.read(network)
+            except NotOneValue as error:
+                raise OutsideSpace(f"spec is outside space {self.name!r}: {error}") from None
             if value not in bounds:
                 raise OutsideSpace(
                     f"spec is outside space {self.name!r}: {axis.name} is {value}, "
                     f"allowed: {bounds}"
                 )
             params[axis.name] = value
-            view = self._write(axis, view, value)
-        self._check_same(to_spec(view), spec)
+            axis.write(draft, value)
+        self._check_same(self._frozen(draft), network)
         return params
 
-    def __contains__(self, spec: object) -> bool:
-        if not isinstance(spec, UNetSpec):
+    def __contains__(self, network: object) -> bool:
+        if not isinstance(network, type(self.base)):
             return False
         try:
-            self.params_of(spec)
+            self.params_of(network)
         except OutsideSpace:
             return False
         return True
@@ -170,7 +178,7 @@ class SearchSpace:
         for name, value in values.items():
             if name not in known:
                 raise_unknown("axis", name, known)
-            axis = parse_axis(name, len(self.base.stages))
+            axis = next(axis for axis, _ in self.axes if axis.name == name)
             given = value if isinstance(value, (list, dict)) else [value]
             narrowed[name] = parse_bounds(axis, given)
             outside = [v for v in narrowed[name] if v not in known[name]]
@@ -181,19 +189,19 @@ class SearchSpace:
 
     def size(self) -> int:
         """Return how many designs the space holds, axes without effect not counted."""
-        controllers = [pair for pair in self.axes if pair[0].field in _CONTROLLERS]
-        others = [pair for pair in self.axes if pair[0].field not in _CONTROLLERS]
+        switches = [(a, _classes(a, bounds)) for a, bounds in self.axes if a.field.switch]
+        others = [pair for pair in self.axes if not pair[0].field.switch]
         total = 0
-        classes = [_classes(axis, bounds) for axis, bounds in controllers]
-        for combination in product(*classes):
-            view, ways = outline(self.base), 1
-            for (axis, _), (value, count) in zip(controllers, combination, strict=True):
-                if axis.active(view):
-                    view, ways = axis.write(view, value), ways * count
+        for combination in product(*(classes for _, classes in switches)):
+            draft, ways = self._table.thaw(self.base), 1
+            for (axis, classes), (value, count) in zip(switches, combination, strict=True):
+                if axis.active(draft):
+                    axis.write(draft, value)
+                    ways *= count
                 else:
-                    view = axis.rest(view)
-                    ways *= value == _classes(axis, self.bounds(axis.name))[0][0]  # count it once
-            ways *= math.prod(len(bounds) for axis, bounds in others if axis.active(view))
+                    ways *= value == classes[0][0]  # count it once
+            if ways:
+                ways *= math.prod(len(bounds) for axis, bounds in others if axis.active(draft))
             total += ways
         return total
 
@@ -217,51 +225,29 @@ class SearchSpace:
     def digest(self) -> str:
         """Return twelve hex digits that change with base, axes or bounds, not with the name."""
         content = {k: v for k, v in self.to_dict().items() if k != "name"}
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return digest_of(content)
 
-    @cached_property
-    def _conditioning(self) -> dict[str, Conditioning]:
-        return dict(self.conditionings)
+    @property
+    def _table(self) -> AxisTable:
+        return axes_of(self.base.kind)
 
-    def _read(self, axis: Axis, view: Outline) -> Value:
-        if axis.field != "conditioning":
-            try:
-                return axis.read(view)
-            except WalkbenchError as error:
-                raise OutsideSpace(f"spec is outside space {self.name!r}: {error}") from None
-        given = Conditioning(view.context, view.conditions)
-        for name, known in self.conditionings:
-            if known == given:
-                return name
-        raise OutsideSpace(
-            f"spec is outside space {self.name!r}: its conditioning (text of width "
-            f"{given.context.width}) is none of {', '.join(self._conditioning)}"
-        )
-
-    def _write(self, axis: Axis, view: Outline, value: Value) -> Outline:
-        if axis.field != "conditioning":
-            return axis.write(view, value)
-        chosen = self._conditioning[str(value)]
-        return replace(view, context=chosen.context, conditions=chosen.conditions)
+    def _frozen(self, draft: Any) -> Any:
+        self._table.settle(draft, stages_of(self.base))
+        return self._table.freeze(draft)
 
     def _check(self) -> None:
-        """Raise for axes that overlap or bounds that no table backs."""
-        places: dict[tuple[str, int, str], str] = {}
-        for axis, bounds in self.axes:
-            for place in _places(axis):
-                if place in places:
+        """Raise for axes that overlap and for a base that axes cannot describe."""
+        taken: dict[tuple[str, Place], str] = {}
+        for axis, _ in self.axes:
+            for place in axis.moves:
+                other = taken.setdefault((axis.field.name, place), axis.name)
+                if other != axis.name:
                     raise WalkbenchError(
-                        f"axes {places[place]!r} and {axis.name!r} move the same thing; keep one"
+                        f"axes {other!r} and {axis.name!r} move the same thing; keep one"
                     )
-                places[place] = axis.name
-            if axis.field == "conditioning":
-                for name in bounds:
-                    if name not in self._conditioning:
-                        raise_unknown("conditioning", str(name), self._conditioning)
-        outline(self.base)  # raises when the base has uneven sites
+        self._table.check_base(self.base)
 
-    def _check_same(self, reached: UNetSpec, spec: UNetSpec) -> None:
+    def _check_same(self, reached: Network, spec: Network) -> None:
         if reached != spec:
             name, got, want = next(differences(reached.to_dict(), spec.to_dict()))
             raise OutsideSpace(
@@ -270,25 +256,28 @@ class SearchSpace:
             )
 
 
-# Axes whose value decides whether others have an effect; of the depths only zero or not matters.
-_CONTROLLERS = ("mid", "mid_depth", "depth", "conv")
+def stages_of(network: Any) -> int:
+    """Return the number of stages that axes may name, 0 for a network without."""
+    return len(getattr(network, "stages", ()))
 
 
-def _classes(axis: Axis, bounds: Bounds) -> list[tuple[Value, int]]:
-    """Values of a controlling axis by what they switch on: one of each sort, with its count."""
-    if axis.field not in ("mid_depth", "depth"):
-        return [(value, 1) for value in bounds]
-    zero = [v for v in bounds if v == 0]
-    rest = [v for v in bounds if v != 0]
-    return [(group[0], len(group)) for group in (zero, rest) if group]
+def _fields(
+    base: Network, conditionings: tuple[tuple[str, Conditioning], ...]
+) -> dict[str, AxisField]:
+    """The fields of the base's kind by name, in the order in which they are decided."""
+    table = axes_of(base.kind)
+    if table.conditioning is None:
+        return dict(table.fields)
+    return {"conditioning": table.conditioning(dict(conditionings)), **table.fields}
 
 
-def _places(axis: Axis) -> Iterator[tuple[str, int, str]]:
-    if FIELDS[axis.field].scope == "network":
-        yield axis.field, 0, ""
-    for stage in axis.stages if FIELDS[axis.field].scope != "network" else ():
-        for direction in axis.directions or ("",):
-            yield axis.field, stage, direction
+def _classes(axis: SearchAxis, bounds: Bounds) -> list[tuple[Value, int]]:
+    """One value of each sort that switches other axes the same way, with its count."""
+    assert axis.field.switch is not None
+    sorts: dict[Any, list[Value]] = {}
+    for value in bounds:
+        sorts.setdefault(axis.field.switch(value), []).append(value)
+    return [(values[0], len(values)) for values in sorts.values()]
 
 
 def shipped_spaces() -> list[str]:

@@ -29,7 +29,16 @@ from search_space.codec import digest_of, parse_json, read_fields
 from search_space.conv import SAMPLER, Conv, ConvBase
 from search_space.errors import SpecError
 from search_space.frozen import frozen, keep_float
-from search_space.parts import Conditions, Context, ContextProjection, Mid, Path, Site, Stage
+from search_space.parts import (
+    Conditions,
+    Context,
+    ContextProjection,
+    Mid,
+    Path,
+    Site,
+    Stage,
+    stage_attends,
+)
 from search_space.plan import Plan
 from search_space.unet_plan import unet_plan
 from search_space.validate import validate
@@ -88,10 +97,7 @@ class UNetSpec:
 
     def has_transformer(self, index: int) -> bool:
         """Whether stage ``index`` has transformer layers: on a path or, if the last, in the mid."""
-        stage = self.stages[index]
-        last = index == len(self.stages) - 1
-        in_mid = last and self.mid is not None and self.mid.depth > 0
-        return in_mid or stage.down.has_transformer or stage.up.has_transformer
+        return stage_attends(self, index)
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with ``changes``, validated anew."""

@@ -39,6 +39,19 @@ if TYPE_CHECKING:
     from search_space.spec import UNetSpec
 
 
+# Random candidates share most blocks and few segments: equal arguments give the same object, which
+# is checked, hashed and compared once.
+_cached = lru_cache(maxsize=1 << 17)
+_norm = _cached(Norm)
+_resblock = _cached(ResBlock)
+_fuse = _cached(Fuse)
+_resample = _cached(Resample)
+_layer = _cached(TransformerLayer)
+_projection = _cached(TransformerProjection)
+_transformer = _cached(TransformerStack)
+_step = _cached(Step)
+
+
 @frozen
 class _Shared:
     """What all stages of a network have in common."""
@@ -61,7 +74,7 @@ def unet_plan(spec: "UNetSpec") -> Plan:
         spec.rope,
         spec.without_self_attention,
         spec.sampler,
-        Norm(spec.norm_groups, spec.norm_eps, spec.activation),
+        _norm(spec.norm_groups, spec.norm_eps, spec.activation),
     )
     stages, last, size = spec.stages, len(spec.stages) - 1, spec.latent_size
     names = ["input"]
@@ -171,8 +184,8 @@ def _down(stage: Stage, width: int, size: int, to_next: str, shared: _Shared) ->
         steps += _pushing(site) if i + 1 >= dropped else site
         width = stage.channels
     if to_next:
-        block = Resample("down", width, size, _sampler_conv(stage, shared))
-        steps.append(Step("downsample", block, push=to_next == "skip"))
+        block = _resample("down", width, size, _sampler_conv(stage, shared))
+        steps.append(_step("downsample", block, push=to_next == "skip"))
     return Segment(tuple(steps))
 
 
@@ -188,19 +201,19 @@ def _up(
         steps += _site(stage, stage.up, i, width, skip, size, shared)
         width = stage.channels
     if upsample:
-        steps.append(Step("upsample", Resample("up", width, size, _sampler_conv(stage, shared))))
+        steps.append(_step("upsample", _resample("up", width, size, _sampler_conv(stage, shared))))
     return Segment(tuple(steps))
 
 
 @lru_cache(maxsize=1 << 16)
 def _mid(mid: Mid, stage: Stage, size: int, shared: _Shared) -> Segment:
     width = stage.channels
-    res = ResBlock(width, 0, width, size, shared.time_width, stage.conv, shared.norm)
-    steps = [Step("res0", res)] if mid.resblocks else []
+    res = _resblock(width, 0, width, size, shared.time_width, stage.conv, shared.norm)
+    steps = [_step("res0", res)] if mid.resblocks else []
     if mid.depth:
         attention = (mid.self_attention, mid.cross_attention)
-        steps.append(Step("stack0", _stack(stage, mid.depth, attention, size, shared)))
-    steps += [Step(f"res{i}", res) for i in range(1, mid.resblocks)]
+        steps.append(_step("stack0", _stack(stage, mid.depth, attention, size, shared)))
+    steps += [_step(f"res{i}", res) for i in range(1, mid.resblocks)]
     return Segment(tuple(steps))
 
 
@@ -210,26 +223,26 @@ def _site(
     """The blocks of one site: a resblock (or what stands in for it), then its transformer stack."""
     site, out, steps = path.sites[i], stage.channels, []
     if site.resblock:
-        res = ResBlock(width, skip, out, size, shared.time_width, stage.conv, shared.norm)
-        steps.append(Step(f"res{i}", res))
+        res = _resblock(width, skip, out, size, shared.time_width, stage.conv, shared.norm)
+        steps.append(_step(f"res{i}", res))
     elif skip or width != out:
-        steps.append(Step(f"fuse{i}", Fuse(width, skip, out, size)))
+        steps.append(_step(f"fuse{i}", _fuse(width, skip, out, size)))
     if site.depth:
         attention = (path.self_attention, path.cross_attention)
-        steps.append(Step(f"stack{i}", _stack(stage, site.depth, attention, size, shared)))
+        steps.append(_step(f"stack{i}", _stack(stage, site.depth, attention, size, shared)))
     return steps
 
 
 def _pushing(steps: list[Step]) -> list[Step]:
     """Let the last step of a site leave a skip."""
     *others, last = steps
-    return [*others, Step(last.name, last.block, last.reads, last.leaves, last.adds, push=True)]
+    return [*others, _step(last.name, last.block, push=True)]
 
 
 def _stack(
     stage: Stage, depth: int, attention: tuple[bool, bool], size: int, shared: _Shared
 ) -> TransformerStack:
-    layer = TransformerLayer(
+    layer = _layer(
         stage.heads,
         stage.head_dim,
         stage.kv_heads,
@@ -242,8 +255,8 @@ def _stack(
         shared.rope,
         shared.without_self_attention,
     )
-    projection = TransformerProjection(stage.channels, layer.inner, size, shared.norm.groups)
-    return TransformerStack(projection, layer, depth)
+    projection = _projection(stage.channels, layer.inner, size, shared.norm.groups)
+    return _transformer(projection, layer, depth)
 
 
 def _sampler_conv(stage: Stage, shared: _Shared) -> Conv | None:

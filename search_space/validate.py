@@ -14,6 +14,7 @@ use a divisor such as 40
 
 from typing import TYPE_CHECKING
 
+from search_space.axes import UNET_FIELDS
 from search_space.conv import CONV, SAMPLER
 from search_space.errors import SpecError
 from search_space.limits import check_not_huge, check_not_negative, check_positive
@@ -35,6 +36,7 @@ def validate(spec: "UNetSpec") -> None:
     for i in range(len(spec.stages)):
         _check_stage(spec, i, f"stages[{i}]")
     _check_mid(spec)
+    _check_without_effect(spec)
     _check_conditions(spec)
     factor = 2 ** (len(spec.stages) - 1)
     if spec.latent_size % factor:
@@ -74,14 +76,6 @@ def _check_stage(spec: "UNetSpec", index: int, where: str) -> None:
         raise SpecError(
             f"{where}.head_dim {stage.head_dim} is not a multiple of 4, which rope needs"
         )
-    if not spec.has_transformer(index):
-        neutral = (("kv_heads", stage.heads), ("ff_ratio", 4.0))
-        for name, value in neutral:
-            if getattr(stage, name) != value:
-                raise SpecError(
-                    f"{where}.{name} is {getattr(stage, name)} but the stage has no transformer; "
-                    f"leave it at {value} or add depth"
-                )
     _check_conv(stage.conv, f"{where}.conv")
     for name, path in (("down", stage.down), ("up", stage.up)):
         _check_path(path, f"{where}.{name}")
@@ -90,10 +84,6 @@ def _check_stage(spec: "UNetSpec", index: int, where: str) -> None:
 def _check_conv(conv: "Conv", where: str) -> None:
     CONV.check(conv.kind, f"{where}.kind")
     check_positive(conv.expansion, f"{where}.expansion")
-    if conv.kind == "dense" and (conv.depthwise_bias or conv.pointwise_bias):
-        raise SpecError(
-            f"{where} is dense and has no depthwise or pointwise bias; set both to false"
-        )
 
 
 def _check_path(path: "Path", where: str) -> None:
@@ -103,15 +93,22 @@ def _check_path(path: "Path", where: str) -> None:
         check_not_negative(site.depth, f"{where}.sites[{i}].depth")
         if not site.resblock and site.depth == 0:
             raise SpecError(f"{where}.sites[{i}] has neither resblock nor transformer; give it one")
-    _check_attention(path.has_transformer, path.self_attention, path.cross_attention, where)
 
 
-def _check_attention(has: bool, self_attention: bool, cross_attention: bool, where: str) -> None:
-    if not has and (self_attention or cross_attention):
-        kind = "self_attention" if self_attention else "cross_attention"
-        raise SpecError(
-            f"{where}.{kind} is set but no site has depth; set it to false or add depth"
-        )
+def _check_without_effect(spec: "UNetSpec") -> None:
+    """Fields that have no effect hold their neutral value, as the table of axes says."""
+    stages = len(spec.stages)
+    for field, active, complaint, neutral in _CONDITIONAL:
+        for place in field.places(stages):
+            if not active(spec, *place) and field.get(spec, *place) != neutral:
+                raise SpecError(complaint(spec, *place))
+
+
+_CONDITIONAL = [
+    (field, field.active, field.complaint, field.neutral)
+    for field in UNET_FIELDS.values()
+    if field.active is not None and field.complaint is not None
+]
 
 
 def _check_mid(spec: "UNetSpec") -> None:
@@ -122,7 +119,6 @@ def _check_mid(spec: "UNetSpec") -> None:
     check_not_negative(mid.resblocks, "mid.resblocks")
     if mid.resblocks == 0 and mid.depth == 0:
         raise SpecError("mid has 0 resblocks and depth 0; use null for no mid, or give it one")
-    _check_attention(mid.depth > 0, mid.self_attention, mid.cross_attention, "mid")
 
 
 def _check_conditions(spec: "UNetSpec") -> None:

@@ -108,7 +108,7 @@ class Objective:
 
     def _suggest(self, trial: optuna.Trial) -> UNetSpec:
         record_codec.write_provenance(trial, provenance())
-        spec = self.config.space.suggest(trial)
+        spec: UNetSpec = self.config.space.suggest(trial)
         record_codec.write_design(trial, spec, name_of(spec))
         return spec
 

@@ -82,7 +82,8 @@ def network(number: int) -> UNetSpec:
     values = dict(COMMON)
     for (minus, plus), sign in zip(SWITCHES.values(), SIGNS[number], strict=True):
         values.update(plus if sign > 0 else minus)
-    return _space().suggest(FixedValues(values))
+    spec: UNetSpec = _space().suggest(FixedValues(values))
+    return spec
 
 
 def recipe_digest(recipe: Recipe, curve: Sequence[float] = ()) -> str:
