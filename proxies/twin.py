@@ -1,6 +1,7 @@
-"""`twin(spec)`: the same topology, narrower and smaller, so that a CPU can train it in seconds.
+"""`twin(network)`: the same topology, narrower and smaller, so that a CPU can train it in seconds.
 
-Rules, each named in the error when it cannot be kept:
+A kind of network registers its own (:func:`search_space.network.register_twin`). The rules for a
+UNet, each named in the error when it cannot be kept:
 
 - ``channels``: every width is multiplied by ``width / 256`` and rounded to an even number of at
   least 4. The factor is the same for all specs (256 is SnapGen's first stage): ratios hold within
@@ -31,9 +32,13 @@ Rules, each named in the error when it cannot be kept:
 
 import dataclasses
 from functools import lru_cache
+from typing import TypeVar, cast
 
 from search_space.errors import SpecError, WalkbenchError
+from search_space.network import Network, register_twin, twin_of
 from search_space.spec import Conditions, Context, Stage, UNetSpec
+
+N = TypeVar("N", bound=Network)
 
 REFERENCE_WIDTH = 256  # the width whose twin is `width` wide: SnapGen's first stage
 MIN_CHANNELS = 4
@@ -46,20 +51,27 @@ class TwinError(WalkbenchError):
     """A rule of the twin that this spec, width or latent cannot keep."""
 
 
-@lru_cache(maxsize=4096)
 def twin(
-    spec: UNetSpec,
+    network: N,
     width: int = 16,
     latent: int = 24,
     *,
     channels: int = 3,
     tokens: int = CAPTION_TOKENS,
-) -> UNetSpec:
-    """Return the twin of ``spec``: 256 channels become ``width``, the input ``latent`` wide.
+) -> N:
+    """Return the twin of ``network``: 256 channels become ``width``, the input ``latent`` wide.
 
     ``channels`` is the number of input and output channels, ``tokens`` the length of a caption.
-    Raises :class:`TwinError` naming the rule that fails.
+    Raises :class:`TwinError` naming the rule that fails, and :class:`WalkbenchError` for a kind of
+    network that has no twin.
     """
+    small = twin_of(network.kind)(network, width, latent, channels=channels, tokens=tokens)
+    return cast(N, small)
+
+
+@lru_cache(maxsize=4096)
+def unet_twin(spec: UNetSpec, width: int, latent: int, *, channels: int, tokens: int) -> UNetSpec:
+    """Return the twin of a UNet by the rules above."""
     for name, value in (("width", width), ("latent", latent), ("channels", channels)):
         if value < 1:
             raise TwinError(f"twin rule {name}: {value} was asked; a positive number is needed")
@@ -138,3 +150,6 @@ def _conditions(conditions: Conditions, scale: float) -> Conditions:
         size_width=_scaled(conditions.size_width, scale) if conditions.size_ids else 256,
         classes=min(conditions.classes, CLASSES),
     )
+
+
+register_twin("unet", unet_twin)

@@ -274,7 +274,7 @@ _ROWS = (
     ),
     _conv("expansion", "expansion", kind=float),
     _conv("base", "expansion base", choices=_names(ConvBase)),
-    AxisField(
+    AxisField(  # no complaint: which options a kind has is checked with the convolution
         "biases",
         "stage",
         "conv biases",
@@ -283,10 +283,6 @@ _ROWS = (
         choices=lambda: tuple(_BIASES),
         active=lambda n, i: bool(CONV_KINDS[n.stages[i].conv.kind].options),
         neutral="none",
-        complaint=lambda n, i: (
-            f"stages[{i}].conv is {n.stages[i].conv.kind} and has no depthwise or pointwise bias; "
-            "set both to false"
-        ),
     ),
     _transformer_field(
         "kv_heads",

@@ -19,6 +19,7 @@ from typing import Literal
 
 from search_space.errors import raise_unknown
 from search_space.frozen import frozen
+from search_space.network import Network
 from search_space.spec import (
     Conditions,
     Context,
@@ -236,6 +237,6 @@ def named_spec(name: str) -> UNetSpec:
     return named[name] if name in named else raise_unknown("spec", name, named)
 
 
-def name_of(spec: UNetSpec) -> str | None:
-    """Return the first name of ``spec``, or None when it is nobody's."""
-    return next((name for name, known in all_named().items() if known == spec), None)
+def name_of(network: Network) -> str | None:
+    """Return the first name of ``network``, or None when no named spec equals it."""
+    return next((name for name, known in all_named().items() if known == network), None)

@@ -136,10 +136,14 @@ class SearchSpace:
         Raises :class:`OutsideSpace` naming the axis whose bounds exclude it, or the field that no
         axis moves.
         """
-        if network.kind != self.base.kind or stages_of(network) != stages_of(self.base):
+        if network.kind != self.base.kind:
             raise OutsideSpace(
-                f"spec is a {network.kind} of {stages_of(network)} stages, space {self.name!r} "
-                f"holds a {self.base.kind} of {stages_of(self.base)}"
+                f"network is of kind {network.kind}, space {self.name!r} holds {self.base.kind}"
+            )
+        if stages_of(network) != stages_of(self.base):
+            raise OutsideSpace(
+                f"spec has {stages_of(network)} stages, space {self.name!r} has "
+                f"{stages_of(self.base)}"
             )
         draft, params = self._table.thaw(self.base), dict[str, Value]()
         for axis, bounds in self.axes:

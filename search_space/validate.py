@@ -15,7 +15,7 @@ use a divisor such as 40
 from typing import TYPE_CHECKING
 
 from search_space.axes import UNET_FIELDS
-from search_space.conv import CONV, SAMPLER
+from search_space.conv import CONV, CONV_KINDS, OPTIONS, SAMPLER
 from search_space.errors import SpecError
 from search_space.limits import check_not_huge, check_not_negative, check_positive
 
@@ -84,6 +84,13 @@ def _check_stage(spec: "UNetSpec", index: int, where: str) -> None:
 def _check_conv(conv: "Conv", where: str) -> None:
     CONV.check(conv.kind, f"{where}.kind")
     check_positive(conv.expansion, f"{where}.expansion")
+    without = [name for name in OPTIONS if name not in CONV_KINDS[conv.kind].options]
+    if any(getattr(conv, name) for name in without):
+        kinds = " or ".join(name.removesuffix("_bias") for name in without)
+        raise SpecError(
+            f"{where} is {conv.kind} and has no {kinds} bias; "
+            f"set {'both' if len(without) > 1 else 'it'} to false"
+        )
 
 
 def _check_path(path: "Path", where: str) -> None:

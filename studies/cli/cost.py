@@ -1,4 +1,4 @@
-"""`walkbench cost`: exact params, MACs and bytes of a spec, block by block if asked.
+"""`walkbench cost`: exact params, MACs and bytes of a network, with --blocks block by block.
 
 >>> import json
 >>> from studies.cli.main import app
@@ -17,6 +17,7 @@ from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.formats import count, giga, millions
 
 if TYPE_CHECKING:
+    from search_space.network import Network
     from search_space.spec import UNetSpec
 
 
@@ -40,16 +41,16 @@ def cost(
     ] = False,
     format: FormatOption = Format.table,
 ) -> None:
-    """Price a spec exactly: parameters, MACs, weight and activation bytes at batch 1.
+    """Price a network exactly: parameters, MACs, weight and activation bytes at batch 1.
 
     Bytes are at half precision. One multiply-accumulate is one MAC, attention included.
     """
     from search_space.errors import WalkbenchError
-    from search_space.load import load_spec
+    from search_space.load import load_network
 
     if format is Format.csv and blocks and crosscheck:
         raise WalkbenchError("csv holds one table: choose --blocks or --crosscheck, or use json")
-    priced = _at(load_spec(spec), latent, tokens)
+    priced = _at(load_network(spec), latent, tokens)
     total = _total(spec, priced)
     rows = _block_rows(priced) if blocks else None
     checks = _crosscheck_rows(priced) if crosscheck else None
@@ -67,10 +68,13 @@ def cost(
         emit(checks, format, _CROSSCHECK, "What other tools count")
 
 
-def _at(spec: "UNetSpec", latent: int | None, tokens: int | None) -> "UNetSpec":
-    """The spec at another latent size or token count; raises when they do not fit it."""
+def _at(network: "Network", latent: int | None, tokens: int | None) -> "Network":
+    """The network at another latent size or token count; raises when they do not fit it."""
     from dataclasses import replace
 
+    if latent is None and tokens is None:
+        return network
+    spec = _unet(network, "--latent and --tokens")
     if latent is not None:
         spec = spec.replace(latent_size=latent)
     if tokens is not None:
@@ -78,30 +82,43 @@ def _at(spec: "UNetSpec", latent: int | None, tokens: int | None) -> "UNetSpec":
     return spec
 
 
-def _total(name: str, spec: "UNetSpec") -> dict[str, Any]:
+def _unet(network: "Network", option: str) -> "UNetSpec":
+    """The network as a UNet, the only kind that ``option`` is for."""
+    from search_space.errors import WalkbenchError
+    from search_space.spec import UNetSpec
+
+    if not isinstance(network, UNetSpec):
+        raise WalkbenchError(f"{option} are for UNets; this network is of kind {network.kind}")
+    return network
+
+
+def _total(name: str, network: "Network") -> dict[str, Any]:
     from search_space.cost import cost as price
     from search_space.presets import name_of
 
+    inputs = dict(network.plan().inputs)
+    first = next(iter(inputs.values()))
+    tokens = {"tokens": inputs["context"].shape[0]} if "context" in inputs else {}
     return {
-        "spec": name_of(spec) or name,
-        "digest": spec.digest(),
-        "latent": spec.latent_size,
-        "tokens": spec.context.tokens,
-        **asdict(price(spec)),
+        "spec": name_of(network) or name,
+        "digest": network.digest(),
+        "latent": first.shape[-1],
+        **tokens,
+        **asdict(price(network)),
     }
 
 
-def _block_rows(spec: "UNetSpec") -> list[dict[str, Any]]:
+def _block_rows(network: "Network") -> list[dict[str, Any]]:
     from search_space.cost_table import cost_rows
 
-    return [asdict(row) for row in cost_rows(spec)]
+    return [asdict(row) for row in cost_rows(network)]
 
 
-def _crosscheck_rows(spec: "UNetSpec") -> list[dict[str, Any]]:
+def _crosscheck_rows(network: "Network") -> list[dict[str, Any]]:
     from search_space.crosscheck import crosscheck
 
     with err.status("counting with torch, fvcore and thop"):
-        return [asdict(row) for row in crosscheck(spec)]
+        return [asdict(row) for row in crosscheck(_unet(network, "cross-checks"))]
 
 
 def _mebibytes(value: int) -> str:
