@@ -1,15 +1,15 @@
 """`load_exported(folder)`: the network that `walkbench export` wrote there.
 
-What a folder holds:
+Contents of the folder:
 
     spec.json       the spec
-    export.json     its figures, where they come from, and what follows in the folder
-    README.md       the same for people, with the lines that load it
-    unet/           config.json and diffusion_pytorch_model.safetensors, which the stock diffusers
-                    class loads; only where one builds the network
-    walkbench/      model.safetensors under our parameter names; only where no stock class does
+    export.json     figures and their origin, class, weights
+    README.md       the same for people, with the lines that load the network
+    unet/           config.json and diffusion_pytorch_model.safetensors for the stock diffusers
+                    class, if there is one
+    walkbench/      model.safetensors with Walkbench's parameter names, otherwise
 
-The weights are in the folder once, and :func:`load_exported` reads them from either place.
+The folder holds one copy of the weights; :func:`load_exported` reads either.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ from search_space.unet import UNet
 from search_space.weight_file import read_weights
 
 SPEC_FILE = "spec.json"
-ABOUT_FILE = "export.json"
+FACTS_FILE = "export.json"
 README_FILE = "README.md"
 STOCK_FOLDER = "unet"  # the name that diffusers' pipelines give it
 STOCK_CONFIG = "config.json"
@@ -33,10 +33,10 @@ OWN_WEIGHTS = "model.safetensors"
 
 
 def load_exported(folder: str | Path) -> UNet:
-    """Return the UNet in ``folder``, on the CPU, in the precision it was written in.
+    """Return the UNet in ``folder``, on the CPU, in its stored precision.
 
-    Raises :class:`WalkbenchError` when the folder is no export, or its weights are missing,
-    damaged, or those of another spec.
+    Raises :class:`WalkbenchError` if the folder is not an export, or its weights are missing,
+    damaged, or do not match its spec.
     """
     folder = Path(folder)
     spec = _read_spec(folder)

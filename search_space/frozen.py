@@ -1,8 +1,8 @@
-"""Frozen dataclasses that compute their hash once and speak plain JSON.
+"""Frozen dataclasses that compute their hash once.
 
-Specs, blocks and segments are dictionary keys on the hot path (a candidate is priced by looking up
-segments it shares with earlier candidates), and a dataclass hashes all its fields anew at every
-look-up. :func:`frozen` keeps the hash on the instance.
+Specs, blocks and segments are dictionary keys on the hot path: pricing a candidate looks up the
+segments it shares with earlier candidates. A plain dataclass hashes all its fields at every lookup;
+:func:`frozen` caches the hash on the instance.
 
 >>> @frozen
 ... class Point:
@@ -34,7 +34,7 @@ def _hash_once(names: tuple[str, ...]) -> Callable[[Any], int]:
 
 
 def _state_without_cache(self: Any) -> dict[str, Any]:
-    """Pickle the fields alone: string hashes differ between processes, and plans are cheap."""
+    """Pickle the fields without caches: string hashes differ between processes."""
     return {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
 
 

@@ -1,6 +1,6 @@
-"""Where a number comes from: date, machine, versions, revision of the code.
+"""Provenance of a number: date, machine, package versions and code revision.
 
-Every result file and every trial carries one of these, so that two numbers can be told apart later.
+Every result file and every trial stores it, so that differing numbers can be explained later.
 
 >>> sorted(provenance())
 ['code_revision', 'cpu', 'cpus', 'date', 'machine', 'python', 'versions']
@@ -19,11 +19,11 @@ PACKAGES = ("walkbench", "torch", "optuna", "numpy", "scipy")
 
 
 def provenance(*packages: str) -> dict[str, Any]:
-    """Return date (UTC), machine, Python, git revision and the versions of ``packages``.
+    """Return date (UTC), machine, Python, git revision and package versions.
 
-    The versions of torch, optuna, numpy and scipy are always among them when installed.
-    ``code_revision`` ends in ``+changes`` when the checkout has uncommitted ones, and is None
-    outside a checkout.
+    ``packages`` are added to walkbench, torch, optuna, numpy and scipy; a package that is not
+    installed has the version None. ``code_revision`` ends in ``+changes`` if the checkout has
+    uncommitted changes, and is None outside a checkout.
     """
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -45,7 +45,7 @@ def _version(package: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _cpu() -> str:
-    """The processor's model name where the system tells it."""
+    """Return the processor's model name if the system reports it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():
@@ -56,7 +56,7 @@ def _cpu() -> str:
 
 @lru_cache(maxsize=1)
 def code_revision() -> str | None:
-    """Return the git revision of the checkout this file lies in, or None outside one."""
+    """Return the git revision of the checkout that contains this file, or None."""
     here = Path(__file__).parent
 
     def git(*words: str) -> str | None:

@@ -1,18 +1,19 @@
-"""`export(design, folder)`: a design as a folder that others can load, with what is known of it.
+"""`export(design, folder)`: write a design, its figures and its weights into a loadable folder.
 
-Where a stock diffusers class builds the network, `from_pretrained` loads the folder; otherwise
-:func:`search_space.exported.load_exported` does (it loads both). The weights are initial ones: a
-study trains small twins, never the design itself. They depend on the seed and each parameter's name
-alone (:mod:`search_space.initialise`), so two exports that share a layer share its draw.
+If a stock diffusers class can build the network, `from_pretrained` loads the folder; Walkbench's
+own :func:`search_space.exported.load_exported` loads every export. The weights are initial values,
+because a study trains small twins and never the design itself. They depend only on the seed and on
+each parameter's name (:mod:`search_space.initialise`): two exports with a common layer give it the
+same weights.
 
-The folder gets its name when it is complete (:func:`search_space.atomic.atomic_folder`).
+The folder appears when it is complete (:func:`search_space.atomic.atomic_folder`).
 
 >>> import tempfile
 >>> from search_space.diffusers_bridge import spec_from_config
 >>> spec = spec_from_config({"_class_name": "UNet2DConditionModel", "norm_num_groups": 8,
 ...                          "block_out_channels": [8, 16, 16, 16], "attention_head_dim": 2})
 >>> with tempfile.TemporaryDirectory() as folder:
-...     done = export(Design(spec), Path(folder) / "small")
+...     done = export(Exportable(spec), Path(folder) / "small")
 ...     done.class_name, sorted(path.name for path in done.files)[:2]
 ('UNet2DConditionModel', ['README.md', 'config.json'])
 """
@@ -33,7 +34,7 @@ from search_space.cost import cost
 from search_space.diffusers_bridge import config_from_spec, parameter_names
 from search_space.errors import WalkbenchError
 from search_space.exported import (
-    ABOUT_FILE,
+    FACTS_FILE,
     OWN_FOLDER,
     OWN_WEIGHTS,
     README_FILE,
@@ -48,7 +49,7 @@ from search_space.provenance import provenance
 from search_space.spec import UNetSpec
 from search_space.unet import UNet
 from search_space.weight_file import file_bytes, write_weights
-from studies.export_design import Design
+from studies.export_design import Exportable
 from studies.export_readme import readme
 
 Dtype = Literal["fp32", "fp16"]
@@ -56,12 +57,12 @@ DTYPES: dict[Dtype, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16
 OWN_CLASS = "search_space.unet.UNet"
 Progress = Callable[[int, int], None]  # bytes written, bytes in all
 
-_OURS = (SPEC_FILE, ABOUT_FILE, README_FILE, STOCK_FOLDER, OWN_FOLDER)
+_OURS = (SPEC_FILE, FACTS_FILE, README_FILE, STOCK_FOLDER, OWN_FOLDER)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written. ``class_name``: who loads it; ``why_own``: why no stock class does."""
+    """The files of an export, the class that loads them, and why it is not a stock one."""
 
     folder: Path
     class_name: str
@@ -72,7 +73,7 @@ class Exported:
 
 
 def export(
-    design: Design,
+    design: Exportable,
     folder: Path,
     *,
     seed: int = 0,
@@ -81,16 +82,16 @@ def export(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
-    """Write ``design`` into ``folder``, which is made when it is not there.
+    """Write ``design`` into ``folder``, which is created if missing.
 
-    ``device`` is that of the latency when the design's trial brings none. Raises
-    :class:`WalkbenchError` for a folder that holds something (``overwrite`` replaces an earlier
-    export, and nothing else), cannot be written, or has too little room.
+    ``device`` is used to estimate a latency if the design has none. ``overwrite`` replaces an
+    earlier export and keeps other files of the folder. Raises :class:`WalkbenchError` if the folder
+    is not empty, is not writable, or has too little free space.
     """
     spec = design.spec
     _check_folder(folder, overwrite)
     config, why_own = _stock_config(spec)
-    about = {
+    facts = {
         "digest": spec.digest(),
         "name": name_of(spec) or design.name,
         "class": config["_class_name"] if config else OWN_CLASS,
@@ -104,27 +105,27 @@ def export(
         with atomic_folder(folder, replaces=_OURS) as work:
             _write_unet(spec, config, work, seed, dtype, progress or (lambda *_: None))
             _write_text(work / SPEC_FILE, spec.to_json(indent=2))
-            _write_text(work / ABOUT_FILE, json.dumps(about, indent=2, ensure_ascii=False))
-            _write_text(work / README_FILE, readme(about))
+            _write_text(work / FACTS_FILE, json.dumps(facts, indent=2, ensure_ascii=False))
+            _write_text(work / README_FILE, readme(facts))
     except OSError as error:
         raise WalkbenchError(
             f"cannot write to {str(folder)!r}: {error.strerror or error}; choose another folder"
         ) from None
     files = [path for name in _OURS for path in _files(folder / name)]
     return Exported(
-        folder, about["class"], about["why_own"], about["digest"], about["params"], tuple(files)
+        folder, facts["class"], facts["why_own"], facts["digest"], facts["params"], tuple(files)
     )
 
 
 def _stock_config(spec: UNetSpec) -> tuple[dict[str, Any] | None, str | None]:
-    """The config of the stock class that builds ``spec``, or why there is none."""
+    """Return the config of the stock class that builds ``spec``, or the reason there is none."""
     try:
         return config_from_spec(spec)[1], None
     except WalkbenchError as error:
         return None, str(error)
 
 
-def _figures(design: Design, device: str) -> dict[str, Any]:
+def _figures(design: Exportable, device: str) -> dict[str, Any]:
     spec, latency = design.spec, design.latency
     if latency is None:
         latency = {"device": device, **asdict(source_of(device).predict(spec))}
@@ -145,7 +146,7 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
     held = sorted(path.name for path in folder.iterdir())
     if not held:
         return
-    if not (folder / ABOUT_FILE).exists():
+    if not (folder / FACTS_FILE).exists():
         raise WalkbenchError(
             f"folder {str(folder)!r} holds {held[0]!r}, which is no export; name an empty folder"
         )

@@ -1,11 +1,11 @@
-"""What can be exported: a named spec, a spec file, or the design of a study's trial.
+"""Find what to export: a named spec, a spec file, or the design of a study's trial.
 
 >>> find_design("sd15").name
 'sd15'
 >>> find_design("sd15", study="demo")
 Traceback (most recent call last):
     ...
-search_space.errors.WalkbenchError: 'sd15' is no trial number, so --study demo has no meaning;
+search_space.errors.WalkbenchError: 'sd15' is not a trial number, so --study demo does not apply;
 leave it out
 """
 
@@ -18,8 +18,8 @@ from search_space.spec import UNetSpec
 
 
 @dataclass(frozen=True)
-class Design:
-    """A spec with what is known of it. ``trial`` says which trial of which study it comes from."""
+class Exportable:
+    """A spec with its known figures; ``trial`` is the study and trial it comes from."""
 
     spec: UNetSpec
     name: str | None = None
@@ -28,23 +28,23 @@ class Design:
     trial: dict[str, Any] | None = None
 
 
-def find_design(text: str, study: str | None = None, storage: str | None = None) -> Design:
-    """Return the design of trial ``text`` if that is a number, else of the spec of that name.
+def find_design(text: str, study: str | None = None, storage: str | None = None) -> Exportable:
+    """Return the design of trial number ``text``, or of the spec named or stored in ``text``.
 
-    A storage with one study needs no ``study``. Raises :class:`WalkbenchError` naming the trials,
-    studies or specs there are.
+    ``study`` may be omitted if the storage has only one. Raises :class:`WalkbenchError` with the
+    known trials, studies or specs.
     """
     if text.isdecimal():
         return _of_trial(int(text), study, storage)
     for option, value in (("--study", study), ("--storage", storage)):
         if value is not None:
             raise WalkbenchError(
-                f"{text!r} is no trial number, so {option} {value} has no meaning; leave it out"
+                f"{text!r} is not a trial number, so {option} {value} does not apply; leave it out"
             )
-    return Design(load_spec(text), name=text)
+    return Exportable(load_spec(text), name=text)
 
 
-def _of_trial(number: int, name: str | None, storage: str | None) -> Design:
+def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
     from studies.reading import study_data
     from studies.store import open_storage, open_study, storage_url, study_names
     from studies.summary import latency_dict, score_dict
@@ -64,7 +64,7 @@ def _of_trial(number: int, name: str | None, storage: str | None) -> Design:
             f"trial {number} of study {name!r} has no spec ({found.state.lower()}); "
             f"`walkbench study best {name} --all` lists those that have"
         )
-    return Design(
+    return Exportable(
         UNetSpec.from_dict(found.spec),
         name=found.name,
         latency=latency_dict(found),

@@ -1,4 +1,4 @@
-"""`readme(about)`: the page in an exported folder, for whoever finds it.
+"""`readme(facts)`: the README of an exported folder.
 
 >>> readme({**EXAMPLE, "name": "sd15"}).splitlines()[0]
 '# sd15'
@@ -34,35 +34,35 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-def readme(about: dict[str, Any]) -> str:
+def readme(facts: dict[str, Any]) -> str:
     """Return Markdown with the design's figures, where they come from, and how to load it."""
-    title = about["name"] or f"UNet {about['digest']}"
-    weights = about["weights"]
+    title = facts["name"] or f"UNet {facts['digest']}"
+    weights = facts["weights"]
     parts = [
         f"# {title}",
-        f"A text-to-image UNet designed with Walkbench, digest `{about['digest']}`. The weights "
+        f"A text-to-image UNet designed with Walkbench, digest `{facts['digest']}`. The weights "
         f"are **initial, not trained**: seed {weights['seed']}, {weights['dtype']}, drawn from "
         "one stream per parameter name.",
         "## Figures",
-        _figures(about),
+        _figures(facts),
         "## Loading",
-        _loading(about),
+        _loading(facts),
         "## Where it comes from",
-        _origin(about),
+        _origin(facts),
         "`spec.json` says everything about the network; `export.json` is this page for programs.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _figures(about: dict[str, Any]) -> str:
-    latency, score = about["latency"], about["score"]
-    size = f"{about['latent']}×{about['latent']} latents, {about['tokens']} text tokens"
+def _figures(facts: dict[str, Any]) -> str:
+    latency, score = facts["latency"], facts["score"]
+    size = f"{facts['latent']}×{facts['latent']} latents, {facts['tokens']} text tokens"
     rows = [
-        ("parameters", f"{about['params']:,}"),
-        (f"MACs, {size}", f"{about['macs']:,}"),
-        ("weights at half precision", _bytes(about["weight_bytes"])),
-        ("activations moved at half precision", _bytes(about["activation_bytes"])),
-        ("activations at peak at half precision", _bytes(about["peak_activation_bytes"])),
+        ("parameters", f"{facts['params']:,}"),
+        (f"MACs, {size}", f"{facts['macs']:,}"),
+        ("weights at half precision", _bytes(facts["weight_bytes"])),
+        ("activations moved at half precision", _bytes(facts["activation_bytes"])),
+        ("activations at peak at half precision", _bytes(facts["peak_activation_bytes"])),
         (f"latency on {latency['device']}, {latency['source']}", _latency(latency)),
     ]
     if score and score.get("value") is not None:
@@ -81,17 +81,17 @@ def _score(score: dict[str, Any]) -> str:
     return f"{score['value']:.4f}{error}"
 
 
-def _loading(about: dict[str, Any]) -> str:
+def _loading(facts: dict[str, Any]) -> str:
     ours = (
         "    from search_space.exported import load_exported\n\n"
         '    unet = load_exported("path/to/this/folder")'
     )
-    if about["why_own"] is not None:
+    if facts["why_own"] is not None:
         return (
             f"With Walkbench installed:\n\n{ours}\n\n"
-            f"{about['why_own'][0].upper()}{about['why_own'][1:]}."
+            f"{facts['why_own'][0].upper()}{facts['why_own'][1:]}."
         )
-    name = about["class"]
+    name = facts["class"]
     stock = (
         f"    from diffusers import {name}\n\n"
         f'    unet = {name}.from_pretrained("path/to/this/folder", subfolder="unet")'
@@ -99,8 +99,8 @@ def _loading(about: dict[str, Any]) -> str:
     return f"diffusers:\n\n{stock}\n\nWalkbench:\n\n{ours}"
 
 
-def _origin(about: dict[str, Any]) -> str:
-    made, trial = about["provenance"], about["trial"]
+def _origin(facts: dict[str, Any]) -> str:
+    made, trial = facts["provenance"], facts["trial"]
     revision = made["code_revision"] or "unknown revision"
     by = f"Walkbench {made['versions'].get('walkbench')} ({revision})"
     text = f"Written on {made['date']} by {by}."

@@ -1,8 +1,7 @@
-"""The design walk from SDXL to SnapGen, ours beside what is published.
+"""The design walk from SDXL to SnapGen: computed figures beside the published ones.
 
-Each step is priced exactly and its latency estimated; every change against an earlier step stands
-beside the published one with its confidence word. What the paper does not print stays empty:
-nothing here is filled in from somewhere else.
+Each step has an exact cost, an estimated latency and its changes against an earlier step, beside
+the published figures with their confidence words. Figures that the paper does not print stay empty.
 
 >>> rows = walk_rows("M", device=None)
 >>> row = next(row for row in rows if row["step"] == "ffn-3")

@@ -1,7 +1,7 @@
-"""`walkbench demo`: from the design walk to a report in a few minutes, on any machine.
+"""`walkbench demo`: from the design walk to a report in a few minutes, without a GPU.
 
-Prints the walk, runs the shipped study `demo` (which trains), writes a report, exports the best
-design, and says how to open the dashboard. Run again, it goes on where it stopped.
+Prints the walk, runs the shipped study `demo` with real training, writes a report, exports one
+design and prints the commands to go on with. An interrupted demo resumes when run again.
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner

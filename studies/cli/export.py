@@ -1,4 +1,4 @@
-"""`walkbench export`: a design as a folder that diffusers, or Walkbench, loads.
+"""`walkbench export`: write a design into a folder that diffusers or Walkbench loads.
 
 JSON: one object with ``folder``, ``class`` (UNet2DConditionModel, DreamLiteUNetModel or
 search_space.unet.UNet), ``why_own`` (null, or why no stock class builds it), ``digest``,
@@ -30,8 +30,8 @@ def export(
     design: Annotated[
         str, typer.Argument(metavar="TRIAL|SPEC", help="A trial's number, a spec's name or file.")
     ],
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder to write.")],
-    study: Annotated[str | None, typer.Option(help="The study that TRIAL belongs to.")] = None,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write.")],
+    study: Annotated[str | None, typer.Option(help="Study of TRIAL.")] = None,
     storage: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Database URL or SQLite file of the study."),
@@ -41,7 +41,7 @@ def export(
         DtypeOption, typer.Option("--dtype", help="Precision of the weights.")
     ] = DtypeOption.fp32,
     device: Annotated[
-        str, typer.Option(help="Phone or chip of the latency, where the trial has none.")
+        str, typer.Option(help="Phone or chip for the latency if the trial has none.")
     ] = "iPhone 15 Pro",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = (
         False

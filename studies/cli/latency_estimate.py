@@ -68,7 +68,7 @@ def estimate(
                 "source": latency.source,
             }
         )
-    emit(rows, format, _ESTIMATE, f"Estimated for {device}: 80 % interval, then the middle")
+    emit(rows, format, _ESTIMATE, f"Estimated for {device}: ends of the 80 % interval and estimate")
 
 
 def validate_estimate(
@@ -77,7 +77,7 @@ def validate_estimate(
     ] = "family",
     format: FormatOption = Format.table,
 ) -> None:
-    """Hold the estimates against published rows they never saw (about a minute)."""
+    """Hold the estimates against published rows they never saw (two to three minutes)."""
     from latency_db.held_out import leave_out
     from latency_db.validate_estimate import SPLITS, report
     from search_space.errors import raise_unknown

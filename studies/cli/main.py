@@ -1,7 +1,7 @@
-"""`walkbench`: the command line, put together from one module per group.
+"""`walkbench`: the command line, one module per command group.
 
-Nothing here imports torch: commands load what they need when they run, so that ``--help`` answers
-at once. A user's mistake prints one line and exits with 2; an interruption exits with 130.
+Commands import heavy libraries when they run, so that ``--help`` is fast. A user's mistake prints
+one line and exits with 2; an interruption exits with 130.
 
 >>> from typer.testing import CliRunner
 >>> CliRunner().invoke(app, ["--version"]).exit_code
@@ -33,7 +33,7 @@ from studies.cli.wide import add_wide
 
 
 class _Group(TyperGroup):
-    """Turns a user's mistake, wherever it is found, into one line and exit code 2."""
+    """Reports a :class:`WalkbenchError` in one line with exit code 2."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

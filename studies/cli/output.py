@@ -1,7 +1,7 @@
-"""How every command prints data: a table for people, stable JSON and CSV for programs.
+"""Printing data: a table for people, stable JSON and CSV for programs.
 
-Data goes to stdout and nothing else does; progress and remarks go to stderr through
-:data:`err`. A table may leave columns out or round numbers, JSON and CSV never do.
+Stdout carries data only; progress and remarks go to stderr through :data:`err`. A table may omit
+columns and round numbers, JSON and CSV do not.
 
 >>> emit([{"step": "mqa", "params": 389282820}], Format.csv)
 step,params
@@ -66,8 +66,8 @@ def emit(
 ) -> None:
     """Print ``data``, one object or a list of rows, to stdout as ``format``.
 
-    ``columns`` choose and format what a table shows; without them it shows every field. An object
-    is shown as a table of names and values.
+    ``columns`` select and format the fields of a table; the default is all fields. An object prints
+    as lines of names and values.
     """
     if format is Format.json:
         print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
@@ -105,13 +105,13 @@ _wide = False
 
 
 def show_all_columns(wide: bool) -> None:
-    """Print every column of the tables that follow, side by side, however wide they get."""
+    """Print all columns of the following tables side by side, or fit tables to the window."""
     global _wide
     _wide = wide
 
 
 def _width() -> int:
-    """Columns of the window; asked at each table, as a window changes its size."""
+    """Return the window's columns, read for each table because windows are resized."""
     if sys.stdout.isatty():
         return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
     columns = os.environ.get("COLUMNS", "")
@@ -129,5 +129,5 @@ def _print_csv(rows: Sequence[Row]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """Nested values are JSON inside their cell, so that a CSV says as much as JSON does."""
+    """Return ``value`` as a CSV cell; nested values become JSON."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value

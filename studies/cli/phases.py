@@ -1,4 +1,4 @@
-"""Progress of work in phases on stderr: a bar for each, what is at hand, and the time left.
+"""Progress bars on stderr for work in phases: current item, elapsed and remaining time.
 
 >>> import io
 >>> with Phases(Console(file=io.StringIO())) as phases:
@@ -19,11 +19,11 @@ from rich.progress import (
 )
 
 NAME_WIDTH = 60
-Tick = Callable[[int, int, str], None]  # done, in all, what is at hand
+Tick = Callable[[int, int, str], None]  # done, total, name of the current item
 
 
 class Phases:
-    """Bars one below the other; each appears with its first piece of news."""
+    """Progress bars below each other; a bar appears with its first update."""
 
     def __init__(self, console: Console) -> None:
         self._bar = Progress(
@@ -47,13 +47,13 @@ class Phases:
             self._bar.stop()
 
     def phase(self, what: str) -> Tick:
-        """Return what a piece of work calls to tell how far the phase ``what`` is."""
+        """Return the callback that reports progress of the phase ``what``."""
         task = None
 
         def tick(done: int, total: int, name: str) -> None:
             nonlocal task
             if not self._running:
-                self._bar.start()  # not before: refused work shows its reason and nothing else
+                self._bar.start()  # not earlier: an error before the first update shows no bar
                 self._running = True
             if task is None:
                 task = self._bar.add_task(what, total=total, name="")

@@ -1,4 +1,4 @@
-"""`walkbench walk`: the design walk with every published figure beside ours.
+"""`walkbench walk`: the design walk, computed and published figures side by side.
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
@@ -29,7 +29,7 @@ class FamilyOption(StrEnum):
 def walk(
     family: Annotated[
         FamilyOption,
-        typer.Option(help="M reproduces the published percentages, F the published totals."),
+        typer.Option(help="M matches the published percentages, F the published totals."),
     ] = FamilyOption.both,
     device: Annotated[
         str, typer.Option(help="Phone or chip of the latency, such as 'iPhone 15 Pro'.")
@@ -39,7 +39,7 @@ def walk(
     ] = None,
     format: FormatOption = Format.table,
 ) -> None:
-    """Show the design walk from SDXL to SnapGen: our figures, and the published ones beside."""
+    """Show the design walk from SDXL to SnapGen with computed and published figures."""
     from studies.walk import walk_rows
 
     rows = walk_rows(family.value, device)
@@ -94,7 +94,7 @@ def _legend(device: str) -> None:
     err.print(
         f"Params and MACs are exact (128×128 latent, 77 tokens). Milliseconds are estimates for "
         f"{device} with an 80 % interval, never measurements.\n"
-        "Δ is against the step before; expanded-separable is against no-high-res-sa, as published. "
+        "Δ compares with the previous step; expanded-separable with no-high-res-sa, as published. "
         "Published: SnapGen, arXiv 2412.09619;\nits latencies are of an iPhone 15 Pro. "
         "The two families are reconstructions; neither is the paper's own table.\n"
         f"{WORDS}",

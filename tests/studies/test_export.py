@@ -17,7 +17,7 @@ from search_space.initialise import initialise
 from search_space.modules.network import example_inputs
 from search_space.unet import UNet
 from studies.export import OWN_CLASS, export
-from studies.export_design import Design
+from studies.export_design import Exportable
 
 SMALL = {
     "_class_name": "UNet2DConditionModel",
@@ -80,7 +80,7 @@ def test_stock_diffusers_loads_the_folder_in_a_fresh_process_and_agrees(tmp_path
     folders, expected = [], []
     for spec, name in ((STOCK, "UNet2DConditionModel"), (DREAMLITE, "DreamLiteUNetModel")):
         folder = tmp_path / name
-        done = export(Design(spec), folder, seed=3)
+        done = export(Exportable(spec), folder, seed=3)
         assert (done.class_name, done.why_own) == (name, None)
         inputs = example_inputs(spec, batch=2, generator=torch.Generator().manual_seed(0))
         stock = stock_inputs(spec, inputs)
@@ -98,7 +98,7 @@ def test_stock_diffusers_loads_the_folder_in_a_fresh_process_and_agrees(tmp_path
 
 
 def test_a_design_of_our_own_loads_in_a_fresh_process_without_diffusers(tmp_path):
-    done = export(Design(OWN), tmp_path / "design")
+    done = export(Exportable(OWN), tmp_path / "design")
     assert done.class_name == OWN_CLASS
     assert "rope is set" in (done.why_own or "")
     assert not (tmp_path / "design" / "unet").exists()
@@ -110,15 +110,15 @@ def test_a_design_of_our_own_loads_in_a_fresh_process_without_diffusers(tmp_path
 
 
 def test_half_precision_is_the_same_draw_rounded(tmp_path):
-    export(Design(STOCK), tmp_path / "half", dtype="fp16")
+    export(Exportable(STOCK), tmp_path / "half", dtype="fp16")
     half = load_exported(tmp_path / "half").state_dict()
     full = initialise(UNet(STOCK), seed=0).state_dict()
     assert all(torch.equal(half[name], full[name].half()) for name in full)
 
 
 def test_designs_share_the_draws_of_what_they_share(tmp_path):
-    export(Design(STOCK), tmp_path / "a")
-    export(Design(OWN), tmp_path / "b")
+    export(Exportable(STOCK), tmp_path / "a")
+    export(Exportable(OWN), tmp_path / "b")
     a, b = (load_exported(tmp_path / name).state_dict() for name in "ab")
     shared = [name for name in a if name in b]
     assert len(shared) == len(a) < len(b)
@@ -129,7 +129,7 @@ def test_export_json_and_readme_say_what_the_folder_holds(tmp_path):
     latency = {"device": "A15", "ms": 12.0, "low": 9.0, "high": 20.0, "coverage": 0.25}
     trial = {"study": "s", "number": 7, "feasible": True, "provenance": None}
     score = {"value": 0.5, "stderr": 0.01, "losses": [0.4, 0.6]}
-    design = Design(STOCK, "mine", {**latency, "source": "mixed"}, score, trial)
+    design = Exportable(STOCK, "mine", {**latency, "source": "mixed"}, score, trial)
     export(design, tmp_path, seed=5)
     about = json.loads((tmp_path / "export.json").read_text())
     assert about["digest"] == STOCK.digest()
@@ -151,12 +151,12 @@ def test_export_json_and_readme_say_what_the_folder_holds(tmp_path):
 
 def test_only_an_earlier_export_is_replaced_and_only_when_asked(tmp_path):
     folder = tmp_path / "design"
-    export(Design(STOCK), folder)
+    export(Exportable(STOCK), folder)
     with pytest.raises(WalkbenchError, match="--overwrite replaces it"):
-        export(Design(OWN), folder)
+        export(Exportable(OWN), folder)
     assert load_exported(folder).spec == STOCK
     (folder / "notes.txt").write_text("mine")
-    export(Design(OWN), folder, overwrite=True)
+    export(Exportable(OWN), folder, overwrite=True)
     assert load_exported(folder).spec == OWN
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["README.md", "export.json", "notes.txt", "spec.json", "walkbench"]
@@ -166,15 +166,15 @@ def test_a_folder_of_someone_else_is_never_touched(tmp_path):
     (tmp_path / "unet").mkdir()
     for overwrite in (False, True):
         with pytest.raises(WalkbenchError, match="holds 'unet', which is no export"):
-            export(Design(STOCK), tmp_path, overwrite=overwrite)
+            export(Exportable(STOCK), tmp_path, overwrite=overwrite)
 
 
 def test_a_place_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WalkbenchError, match="is a file; name a folder"):
-        export(Design(STOCK), tmp_path / "file")
+        export(Exportable(STOCK), tmp_path / "file")
     with pytest.raises(WalkbenchError, match=r"cannot write to .*(Not a directory|File exists)"):
-        export(Design(STOCK), tmp_path / "file" / "below")
+        export(Exportable(STOCK), tmp_path / "file" / "below")
 
 
 def test_too_little_room_is_said_before_anything_is_written(tmp_path, monkeypatch):
@@ -183,20 +183,20 @@ def test_too_little_room_is_said_before_anything_is_written(tmp_path, monkeypatc
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(WalkbenchError, match="are free here; choose another folder or --dtype"):
-        export(Design(STOCK), tmp_path / "design")
+        export(Exportable(STOCK), tmp_path / "design")
     with pytest.raises(WalkbenchError, match=r"are free here; choose another folder$"):
-        export(Design(STOCK), tmp_path / "design", dtype="fp16")
+        export(Exportable(STOCK), tmp_path / "design", dtype="fp16")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_failure_half_way_leaves_the_earlier_export_whole(tmp_path):
-    export(Design(STOCK), tmp_path)
+    export(Exportable(STOCK), tmp_path)
 
     def fail(done: int, total: int) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(WalkbenchError, match="No space left on device"):
-        export(Design(OWN), tmp_path, overwrite=True, progress=fail)
+        export(Exportable(OWN), tmp_path, overwrite=True, progress=fail)
     assert load_exported(tmp_path).spec == STOCK
     assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*"))
 
@@ -205,14 +205,14 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from studies.export import export
-from studies.export_design import Design
+from studies.export_design import Exportable
 from search_space.load import load_spec
 
 def kill(done, total):
     os.kill(os.getpid(), signal.SIGKILL)
 
 spec = load_spec(sys.argv[1])
-export(Design(spec), Path(sys.argv[2]), overwrite=True, progress=kill)
+export(Exportable(spec), Path(sys.argv[2]), overwrite=True, progress=kill)
 """
 
 
@@ -221,13 +221,13 @@ def test_a_killed_export_blocks_nothing_and_leaves_the_one_before(tmp_path, befo
     spec, folder = tmp_path / "own.json", tmp_path / "design"
     spec.write_text(OWN.to_json())
     if before:
-        export(Design(STOCK), folder)
+        export(Exportable(STOCK), folder)
     done = subprocess.run([sys.executable, "-c", KILLED, str(spec), str(folder)])
     assert done.returncode == -signal.SIGKILL
     assert len(list(tmp_path.glob(".design.*"))) == 1
     if before:
         assert load_exported(folder).spec == STOCK
-    export(Design(OWN), folder, overwrite=before)
+    export(Exportable(OWN), folder, overwrite=before)
     assert load_exported(folder).spec == OWN
     assert sorted(path.name for path in tmp_path.iterdir()) == ["design", "own.json"]
 
@@ -235,11 +235,11 @@ def test_a_killed_export_blocks_nothing_and_leaves_the_one_before(tmp_path, befo
 def test_a_folder_that_is_no_export_or_is_damaged_is_refused_when_loaded(tmp_path):
     with pytest.raises(WalkbenchError, match=r"holds no spec\.json"):
         load_exported(tmp_path)
-    export(Design(STOCK), tmp_path / "a")
+    export(Exportable(STOCK), tmp_path / "a")
     (tmp_path / "a" / "spec.json").write_text(OWN.to_json())
     with pytest.raises(WalkbenchError, match="no stock diffusers class"):
         load_exported(tmp_path / "a")
-    export(Design(OWN), tmp_path / "b")
+    export(Exportable(OWN), tmp_path / "b")
     (tmp_path / "b" / "spec.json").write_text(STOCK.to_json())
     with pytest.raises(WalkbenchError, match="are not its spec's"):
         load_exported(tmp_path / "b")

@@ -95,7 +95,7 @@ def test_a_trial_or_study_that_is_not_there_is_named_with_those_that_are(export,
 def test_mistakes_are_one_line_with_exit_code_2(export, tmp_path):
     to = ("--to", str(tmp_path / "out"))
     assert "unknown spec 'sdx1'; did you mean 'sdxl'?" in export("sdx1", *to, code=2)
-    assert "is no trial number" in export("sd15", *to, "--study", "x", code=2)
+    assert "is not a trial number" in export("sd15", *to, "--study", "x", code=2)
     nowhere = f"{tmp_path}/none.db"
     assert "does not exist" in export("3", *to, "--storage", nowhere, code=2)
     (tmp_path / "spec.json").write_text(SPEC.to_json())
