@@ -10,12 +10,7 @@ True
 
 from dataclasses import dataclass
 
-from proxies.objectives import (
-    FlowMatching,
-    Objective,
-    objective_from_dict,
-    objective_to_dict,
-)
+from proxies.objectives import OBJECTIVES, FlowMatching, Objective
 from proxies.optimizers import OPTIMIZERS
 from proxies.setting import check, setting
 from search_space.errors import WalkbenchError
@@ -53,11 +48,9 @@ class Recipe:
         FlowMatching(),
         help="Training method.",
         absent=FlowMatching(),
-        write=objective_to_dict,
-        read=objective_from_dict,
+        union=OBJECTIVES,
     )
     optimizer: str = setting("adamw", help="Optimizer.", choices=OPTIMIZERS.names, absent="adamw")
-
     cooldown: float = setting(
         0.0,
         help="Share of the budget at its end in which the learning rate falls to zero.",

@@ -22,7 +22,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Protocol, TypeVar, cast, get_type_hints
 
 from search_space.errors import WalkbenchError, raise_unknown
 
@@ -31,8 +31,12 @@ KEY = "setting"  # of a field's metadata
 WRITTEN: Any = object()  # ``absent`` of a field that every file has
 
 
-def _same(value: Any) -> Any:
-    return value
+class Union(Protocol):
+    """Dataclasses by their ``kind``, one of which a field holds."""
+
+    def get(self, name: str, /) -> type[Any]: ...  # noqa: D102
+
+    def names(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ class Setting:
     below: float | None = None
     choices: Callable[[], Sequence[str]] | None = None
     absent: Any = WRITTEN
-    write: Callable[[Any], Any] = _same
-    read: Callable[[Any], Any] = _same
+    union: Union | None = None
+    is_path: bool = False
 
     def allowed(self, whole: bool) -> str:
         """Return the allowed values in words: `an integer of 1 or more`."""
@@ -78,7 +82,8 @@ def setting(default: T, **meaning: Any) -> T:
     ``key`` is the TOML key and option where the field's name is not; ``parts`` are keys and helps
     of a tuple's members; ``choices`` are called when needed. ``absent`` is what a file without the
     field means (older files lack the fields that came later); a field with this value is not
-    written, so digests of older settings stay. ``write`` and ``read`` convert to and from JSON.
+    written, so digests of older settings stay. ``union`` has the dataclasses of which the field
+    holds one; ``is_path`` says that text is a path, which a file gives relative to its own folder.
     """
     made: T = field(default=default, metadata={KEY: Setting(**meaning)})
     return made
@@ -116,16 +121,28 @@ def as_dict(instance: Any) -> dict[str, Any]:
         about: Setting | None = one.metadata.get(KEY)
         value = getattr(instance, one.name)
         if about is None or value != about.absent:
-            found[one.name] = _plain(value if about is None else about.write(value))
+            is_one_of = about is not None and about.union is not None
+            found[one.name] = as_dict_of_kind(value) if is_one_of else _plain(value)
     return found
+
+
+def as_dict_of_kind(value: Any) -> dict[str, Any]:
+    """Return one dataclass of a union as JSON types, its ``kind`` first."""
+    return {"kind": value.kind, **as_dict(value)}
 
 
 def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
     """Return the instance that :func:`as_dict` wrote; raises TypeError for unknown fields."""
-    read = dict(data)
+    read, hints = dict(data), get_type_hints(cls)
+    for name in read.keys() & hints.keys():
+        if dataclasses.is_dataclass(hints[name]):
+            read[name] = from_dict(cast(type[Any], hints[name]), read[name])
     for name, about in settings_of(cls):
         if name in read:
-            value = about.read(read[name])
+            value = read[name]
+            if about.union is not None:
+                fields = dict(value)
+                value = from_dict(about.union.get(fields.pop("kind")), fields)
             read[name] = tuple(value) if isinstance(value, list) else value
         elif about.absent is not WRITTEN:
             read[name] = about.absent
@@ -133,4 +150,6 @@ def from_dict(cls: type[T], data: Mapping[str, Any]) -> T:
 
 
 def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return as_dict(value)
     return [_plain(one) for one in value] if isinstance(value, tuple | list) else value

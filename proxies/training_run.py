@@ -17,14 +17,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from proxies.compute import Compute
 from proxies.data.source import DataSource
 from proxies.recipe import Budget, Recipe
 from proxies.setting import as_dict, check, from_dict, setting
 from search_space.errors import WalkbenchError
-from search_space.spec import UNetSpec
+
+if TYPE_CHECKING:  # the command line reads settings at its start and needs no network for that
+    from search_space.network import Network
 
 REVISION = 1  # raised when equal settings come to train otherwise: older scores stop comparing
 
@@ -48,7 +50,7 @@ class TrainingSettings:
         check(self)
 
     def run(
-        self, network: UNetSpec, seed: int | None = None, validate_at: tuple[float, ...] = ()
+        self, network: "Network", seed: int | None = None, validate_at: tuple[float, ...] = ()
     ) -> "TrainingRun":
         """Return the run of ``network``, under another ``seed`` where one is given."""
         own = self if seed is None else dataclasses.replace(self, seed=seed)
@@ -61,11 +63,9 @@ class TrainingSettings:
         that version 0.1 had in effect.
         """
         found = {**as_dict(self.budget), **as_dict(self)}
-        for name in ("budget", "data", "compute"):
-            found.pop(name, None)
-        found["recipe"] = as_dict(self.recipe)
-        if self.compute != Compute():
-            found["compute"] = as_dict(self.compute)
+        del found["budget"], found["data"]
+        if self.compute == Compute():
+            del found["compute"]
         content = self.data.content(self.latent)
         return found if content is None else {**found, "data": content}
 
@@ -75,25 +75,15 @@ class TrainingSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types that :meth:`from_dict` reads."""
-        nested = {name: as_dict(getattr(self, name)) for name in _NESTED}
-        return {**as_dict(self), **nested}
+        return as_dict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_dict` wrote; raises :class:`WalkbenchError` for anything else."""
         try:
-            nested = {name: from_dict(kind, data[name]) for name, kind in _NESTED.items()}
-            return from_dict(cls, {**data, **nested})
-        except (KeyError, TypeError, AttributeError) as error:
+            return from_dict(cls, data)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WalkbenchError(f"not the settings of a training run: {error}") from None
-
-
-_NESTED: dict[str, type[Any]] = {
-    "budget": Budget,
-    "recipe": Recipe,
-    "data": DataSource,
-    "compute": Compute,
-}
 
 
 @dataclass(frozen=True)
@@ -104,7 +94,7 @@ class TrainingRun:
     curve of its score.
     """
 
-    network: UNetSpec
+    network: "Network"
     settings: TrainingSettings
     validate_at: tuple[float, ...] = ()
 
@@ -122,12 +112,14 @@ class TrainingRun:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_dict` wrote; raises :class:`WalkbenchError` for anything else."""
+        from search_space.network import network_from_dict
+
         try:
             network, settings = data["network"], data["settings"]
             marks = tuple(data.get("validate_at", ()))
         except (KeyError, TypeError, AttributeError) as error:
             raise WalkbenchError(f"not a training run: {error}") from None
-        return cls(UNetSpec.from_dict(network), TrainingSettings.from_dict(settings), marks)
+        return cls(network_from_dict(network), TrainingSettings.from_dict(settings), marks)
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -20,10 +20,7 @@ from pathlib import Path
 
 from latency_db.source import LatencySource
 from latency_db.sources import source_of
-from proxies.compute import PRECISIONS, Compute
 from proxies.data.dataset import shapes
-from proxies.data.source import DataSource
-from proxies.recipe import Budget, Recipe
 from proxies.training_run import TrainingSettings
 from proxies.twin import twin
 from search_space.errors import WalkbenchError, raise_unknown
@@ -35,6 +32,7 @@ from studies.config_table import ConfigTable
 from studies.metrics import METRICS, all_metrics, budget_names
 from studies.records import Revisions, StudyRecord
 from studies.samplers import SAMPLERS
+from studies.settings import build, read_table
 from studies.shipped import shipped_configs
 
 _TABLES = ("study", "space", "objectives", "budgets", "device", "proxy", "enqueue")
@@ -229,54 +227,20 @@ def _space(table: ConfigTable, folder: Path | None) -> SearchSpace:
 
 
 def _proxy(table: ConfigTable, space: SearchSpace, folder: Path | None) -> TrainingSettings:
-    beta2 = table.positive("beta2", Recipe.betas[1])
-    if beta2 >= 1:
-        raise table.bad("beta2", "a number below 1")
-    steps, seconds = table.whole("steps", None, least=1), table.positive("seconds", None)
-    if (steps is None) == (seconds is None):
+    given = read_table(TrainingSettings, table, folder)
+    table.done()
+    if ("steps" in given) == ("seconds" in given):
         raise WalkbenchError(
             f"{table.where}: [proxy] needs either steps (same result everywhere) or seconds"
         )
-    settings = TrainingSettings(
-        Budget(steps, seconds),
-        width=table.whole("width", TrainingSettings.width, least=1),
-        latent=table.whole("latent", TrainingSettings.latent, least=1),
-        seed=table.whole("seed", TrainingSettings.seed, least=0),
-        recipe=Recipe(
-            batch=table.whole("batch", Recipe.batch, least=1),
-            learning_rate=table.positive("learning_rate", Recipe.learning_rate),
-            warm_up=table.whole("warm_up", Recipe.warm_up, least=0),
-            betas=(Recipe.betas[0], beta2),
-        ),
-        data=_data(table, folder or Path()),
-        compute=Compute(
-            device=table.text("torch_device", Compute.device),
-            precision=table.choice("precision", PRECISIONS, Compute.precision),
-            compiled=table.flag("compile", Compute.compiled),
-            accumulate=table.flag("accumulate", Compute.accumulate),
-        ),
-    )
-    table.done()
     try:
+        settings = build(TrainingSettings, given)
         twin(space.base, settings.width, settings.latent)
         if settings.data.is_shapes:
             shapes("train", 1, settings.latent)
     except WalkbenchError as error:
         raise WalkbenchError(f"{table.where}: [proxy] {error}") from None
     return settings
-
-
-def _data(table: ConfigTable, folder: Path) -> DataSource:
-    named, images, latents = (table.text(key, None) for key in ("data", "images", "latents"))
-    try:
-        return DataSource(
-            named,
-            None if images is None else str(folder / images),
-            None if latents is None else str(folder / latents),
-            table.text("vae", None),
-        )
-    except WalkbenchError as error:
-        raise WalkbenchError(f"{table.where}: [proxy] {error}") from None
 
 
 def _enqueue(

@@ -43,9 +43,13 @@ class DataSource:
         None, help="Data by name: shapes, digits (handwritten, real), or a task of scenes."
     )
     images: str | None = setting(
-        None, help="Your captioned pictures: a folder, a .tar, or 'shards-{000..011}.tar'."
+        None,
+        help="Your captioned pictures: a folder, a .tar, or 'shards-{000..011}.tar'.",
+        is_path=True,
     )
-    latents: str | None = setting(None, help="A cache that `walkbench data cache` made.")
+    latents: str | None = setting(
+        None, help="A cache that `walkbench data cache` made.", is_path=True
+    )
     vae: str | None = setting(None, help="Refuse cached latents of any other VAE.")
 
     def __post_init__(self) -> None:

@@ -1,12 +1,12 @@
-"""What `walkbench proxy run` measures beside the loss, when asked: it is carried by the score.
+"""What `walkbench proxy run` measures beside the loss, on request; the score carries it.
 
-Pictures are drawn once, for the grid, the composition scores and the distances alike. What is asked
-for is checked before training, and what fails after it takes no score away.
+Pictures are drawn once, for the grid, the composition scores and the distances. Requests are
+checked before training; a measurement that fails afterwards leaves the score as it is.
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
->>> asked = ["proxy", "run", "sdxl", "--distances", "--draw", "9"]
->>> CliRunner().invoke(app, asked).exit_code
+>>> command = ["proxy", "run", "sdxl", "--distances", "--draw", "9"]
+>>> CliRunner().invoke(app, command).exit_code
 2
 """
 
@@ -68,15 +68,15 @@ ExtrapolateOption = Annotated[
 
 
 class Missing(NamedTuple):
-    """Something that was asked for and could not be had, and the exit code for that."""
+    """Why a requested measurement is missing, and the exit code for that."""
 
     reason: str
     exit_code: int
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is to be measured after training."""
+class Measures:
+    """Measurements beside the loss, requested by options."""
 
     samples: Path | None
     composition: bool
@@ -100,8 +100,8 @@ class Asked:
 
     def check(self, steps: int | None, source: "DataSource", side: int) -> None:
         """Raise :class:`WalkbenchError` for what could not be measured after training."""
-        asked = {"--composition": self.composition, "--distances": self.distances}
-        reading = [option for option, value in asked.items() if value]
+        readers = {"--composition": self.composition, "--distances": self.distances}
+        reading = [option for option, value in readers.items() if value]
         if reading and not source.is_shapes:
             raise WalkbenchError(f"{reading[0]} draws shapes; leave it out with other data")
         if self.samples and not source.drawable:
@@ -137,7 +137,7 @@ class Asked:
             check_ready(self.pictures)
 
     def measure(self, trainer: Any, score: Any) -> tuple[Any, list[Missing]]:
-        """Return ``score`` with what was asked for, and what of it is missing and why."""
+        """Return ``score`` with the requested measurements, and which are missing and why."""
         if not score.ok:
             return score, []
         missing: list[Missing] = []

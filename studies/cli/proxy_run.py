@@ -11,105 +11,62 @@ from typing import Annotated, Any
 
 import typer
 
+from proxies.data.source import DataSource
+from proxies.training_run import TrainingSettings
 from studies.cli.output import INTERRUPTED, Format, FormatOption, err
-from studies.cli.proxy_data import (
-    SIZE,
-    DataOption,
-    ImagesOption,
-    LatentOption,
-    LatentsOption,
-    VaeOption,
-    proxy_data,
-)
-from studies.cli.proxy_hardware import (
-    AccumulateOption,
-    CompileOption,
-    DeviceOption,
-    PrecisionOption,
-)
+from studies.cli.proxy_data import side_of
 from studies.cli.proxy_measures import (
-    Asked,
     CompositionOption,
     DistancesOption,
     DrawOption,
     ExtrapolateOption,
+    Measures,
     SamplesOption,
     SplitOption,
 )
-from studies.cli.proxy_recipe import (
-    BatchOption,
-    Beta2Option,
-    LearningRateOption,
-    WarmUpOption,
-    recipe_of,
-)
+from studies.settings import build, with_settings
 
-SECONDS = 20.0
+SECONDS = 20.0  # of training, unless a command says otherwise
 
 
+@with_settings(TrainingSettings, rename={"torch_device": "device"})
 def run(
     spec: Annotated[str, typer.Argument(help="A named design or a JSON file.")],
-    seconds: Annotated[
-        float | None, typer.Option(help=f"Seconds of training; {SECONDS:g} without --steps.")
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Training steps: the same result on every machine.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the weights, the order and the noise.")] = 0,
-    width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
-    latent: LatentOption = None,
-    batch: BatchOption = None,
-    learning_rate: LearningRateOption = None,
-    warm_up: WarmUpOption = None,
-    beta2: Beta2Option = None,
+    given: dict[str, Any],
     samples: SamplesOption = None,
     composition: CompositionOption = False,
     distances: DistancesOption = False,
     draw: DrawOption = None,
     split: SplitOption = None,
     extrapolate: ExtrapolateOption = None,
-    data: DataOption = None,
-    images: ImagesOption = None,
-    latents: LatentsOption = None,
-    vae: VaeOption = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Save the run here, and go on from here when it exists.")
     ] = None,
-    device: DeviceOption = "cpu",
-    precision: PrecisionOption = "auto",
-    compiled: CompileOption = False,
-    accumulate: AccumulateOption = False,
-    threads: Annotated[int, typer.Option(help="CPU threads; more seldom help a twin.")] = 1,
     format: FormatOption = Format.table,
 ) -> None:
     """Train the twin of SPEC on captioned pictures and print its validation loss.
 
-    Lower is better. Scores compare between runs of one budget, width, latent, recipe and
-    precision; all runs of one seed see the same pictures, noise and timesteps. Ctrl-C prints
-    the score of what was trained until then.
+    Lower is better. It trains for 20 seconds unless --steps or --seconds is given. Scores compare
+    between runs of one budget, width, latent, recipe and precision; all runs of one seed see the
+    same pictures, noise and timesteps. Ctrl-C prints the score of what was trained until then.
     """
-    from proxies.compute import Compute
-    from proxies.data.source import DataSource
-    from proxies.recipe import Budget
     from proxies.threads import cpu_threads
-    from proxies.training_run import TrainingSettings
     from search_space.load import load_spec
     from studies.cli.proxy_table import show_score
 
     design = load_spec(spec)
-    asked = Asked(samples, composition, distances, draw, split, extrapolate)
-    source = DataSource(data, images, latents, vae)
-    asked.check(steps, source, SIZE if latent is None else latent)
-    if seconds is None and steps is None:
-        seconds = SECONDS
-    budget, recipe = Budget(steps, seconds), recipe_of(batch, learning_rate, warm_up, beta2)
+    measures = Measures(samples, composition, distances, draw, split, extrapolate)
+    source = build(DataSource, given)
+    measures.check(given.get("steps"), source, given.get("latent", TrainingSettings.latent))
+    if not given.keys() & {"steps", "seconds"}:
+        given["seconds"] = SECONDS
+    build(TrainingSettings, given)  # fail before data are made
     err.print("making data and twin …", style="dim")
-    _, _, side = proxy_data(source, latent)
-    compute = Compute(device, precision, compiled, accumulate, threads)
-    settings = TrainingSettings(budget, width, side, seed, recipe, source, compute)
-    with cpu_threads(threads):
-        trainer, score = _train(settings.run(design, validate_at=asked.validate_at), checkpoint)
-        score, missing = asked.measure(trainer, score)
+    settings = build(TrainingSettings, {**given, "latent": side_of(source, given.get("latent"))})
+    with cpu_threads(settings.compute.threads):
+        run = settings.run(design, validate_at=measures.validate_at)
+        trainer, score = _train(run, checkpoint)
+        score, missing = measures.measure(trainer, score)
     show_score(spec, design.digest(), score, format)
     codes = [INTERRUPTED] if score.stopped else [] if score.ok else [1]
     for lack in missing:

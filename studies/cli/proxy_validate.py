@@ -13,35 +13,22 @@ from typing import Annotated, Any
 
 import typer
 
+from proxies.compute import Compute
+from proxies.data.source import DataSource
+from proxies.recipe import Recipe
+from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
 from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.cli.phases import Phases
-from studies.cli.proxy_data import (
-    DataOption,
-    ImagesOption,
-    LatentOption,
-    LatentsOption,
-    VaeOption,
-    proxy_data,
-)
-from studies.cli.proxy_hardware import (
-    AccumulateOption,
-    CompileOption,
-    PrecisionOption,
-    TorchDeviceOption,
-)
-from studies.cli.proxy_recipe import (
-    BatchOption,
-    Beta2Option,
-    LearningRateOption,
-    WarmUpOption,
-    recipe_of,
-)
+from studies.cli.proxy_data import side_of
 from studies.formats import count, percent
+from studies.settings import build, with_settings
 
 
+@with_settings(TrainingSettings, without=("steps", "seconds", "seed"))
 def validate(
     folder: Annotated[Path, typer.Argument(help="Where the study is kept.")],
+    *,
     space: Annotated[str, typer.Option(help="A shipped space or a TOML file.")] = "pocket",
     designs: Annotated[int, typer.Option(help="Designs drawn from the space.")] = 32,
     strata: Annotated[int, typer.Option(help="Bands of latency, equally full.")] = 4,
@@ -62,27 +49,17 @@ def validate(
     ] = None,
     sample_seed: Annotated[int, typer.Option(help="Another seed draws other designs.")] = 0,
     device: Annotated[str, typer.Option(help="Whose latency makes the bands.")] = "iPhone 15 Pro",
-    width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
-    latent: LatentOption = None,
-    data: DataOption = None,
-    images: ImagesOption = None,
-    latents: LatentsOption = None,
-    vae: VaeOption = None,
-    batch: BatchOption = None,
-    learning_rate: LearningRateOption = None,
-    warm_up: WarmUpOption = None,
-    beta2: Beta2Option = None,
+    given: dict[str, Any],
     long_from: Annotated[
         Path | None,
         typer.Option(
             "--long-from", help="Take the long runs of this study, which differs in short ones."
         ),
     ] = None,
-    torch_device: TorchDeviceOption = "cpu",
-    precision: PrecisionOption = "auto",
-    compiled: CompileOption = False,
-    accumulate: AccumulateOption = False,
-    workers: Annotated[int, typer.Option(help="Processes, one CPU thread each.", min=1)] = 1,
+    workers: Annotated[int, typer.Option(help="Runs that train at once.", min=1)] = 1,
+    engine: Annotated[
+        str, typer.Option(help="What trains the runs: serial or processes.")
+    ] = "processes",
     report: Annotated[
         bool, typer.Option("--report", help="Train nothing, report what the folder holds.")
     ] = False,
@@ -94,8 +71,6 @@ def validate(
     The sample is drawn within latency bands and written down before anything is trained. A study
     that was stopped goes on when the same command is given again; --report reads what is there.
     """
-    from proxies.compute import Compute
-    from proxies.data.source import DataSource
     from studies.figures.proxy_validation import write_validation
     from studies.proxy_validation.baselines import kept_baselines, read_baselines
     from studies.proxy_validation.plan import keep_plan, load_plan, make_plan
@@ -106,8 +81,7 @@ def validate(
     if report:
         plan = load_plan(folder)
     else:
-        source = DataSource(data, images, latents, vae)
-        _, _, side = proxy_data(source, latent)
+        source = build(DataSource, given)
         plan = make_plan(
             space,
             designs=designs,
@@ -119,13 +93,13 @@ def validate(
             device=device,
             walk=walk,
             walk_steps=walk_steps,
-            width=width,
-            latent=side,
-            recipe=recipe_of(batch, learning_rate, warm_up, beta2),
+            width=given.get("width", TrainingSettings.width),
+            latent=side_of(source, given.get("latent")),
+            recipe=build(Recipe, given),
             data=source,
             short_latent=short_latent,
             short_batch=short_batch,
-            compute=Compute(torch_device, precision, compiled, accumulate),
+            compute=build(Compute, given),
         )
         with _kept_in(folder), Phases(err) as progress:
             if long_from is not None:
@@ -133,7 +107,7 @@ def validate(
                 err.print(f"{taken} runs taken from {long_from}", style="dim", soft_wrap=True)
             keep_plan(plan, folder)
             kept_baselines(plan, folder, progress.phase("baselines"))
-            train(plan, folder, workers, progress.phase("training steps"))
+            train(plan, folder, workers, progress.phase("training steps"), engine)
     found = report_of(plan, results_of(plan, folder), read_baselines(folder))
     if html is not None:
         write_validation(found, html)

@@ -10,31 +10,24 @@ from typing import Annotated, Any
 
 import typer
 
+from proxies.data.source import DataSource
 from search_space.errors import WalkbenchError
 from studies.cli.output import Column, Format, FormatOption, emit, err
-from studies.cli.proxy_data import (
-    DataOption,
-    ImagesOption,
-    LatentOption,
-    LatentsOption,
-    VaeOption,
-    proxy_data,
-)
+from studies.cli.proxy_data import LatentOption, load_data
 from studies.formats import count, decimals, giga
+from studies.settings import build, with_settings
 
 SPECS = typer.Argument(metavar="SPEC…", help="Named designs or JSON files.", show_default=False)
 
 
+@with_settings(DataSource)
 def zero_cost(
     specs: Annotated[list[str], SPECS],
+    given: dict[str, Any],
     seed: Annotated[int, typer.Option(help="Of the weights and the noise.")] = 0,
     width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
     latent: LatentOption = None,
     batch: Annotated[int, typer.Option(help="Pictures per gradient, 2 or more.")] = 16,
-    data: DataOption = None,
-    images: ImagesOption = None,
-    latents: LatentsOption = None,
-    vae: VaeOption = None,
     format: FormatOption = Format.table,
 ) -> None:
     """Print the zero-cost scores of designs: gradients of their twins before any training.
@@ -45,12 +38,13 @@ def zero_cost(
     """
     if batch < 2:
         raise WalkbenchError(f"--batch is {batch}; 2 pictures or more are needed to compare")
-    from proxies.data.source import DataSource
     from search_space.load import load_spec
 
     designs = [(name, load_spec(name)) for name in specs]
-    train, _, side = proxy_data(DataSource(data, images, latents, vae), latent)
-    rows = _rows(designs, train, seed=seed, width=width, latent=side, batch=batch)
+    parts, side = load_data(build(DataSource, given), latent)
+    rows = _rows(
+        designs, parts.train if parts else None, seed=seed, width=width, latent=side, batch=batch
+    )
     columns = [
         Column("spec", "spec"),
         Column("params", "params", count, right=True, optional=True),

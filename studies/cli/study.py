@@ -13,7 +13,7 @@ import typer
 
 from studies.cli.next_command import next_command
 from studies.cli.output import Column, Format, FormatOption, emit, err
-from studies.cli.proxy_data import proxy_data
+from studies.cli.proxy_data import load_data
 from studies.shipped import shipped_configs
 
 study = typer.Typer(help="Search a space for designs.", no_args_is_help=True)
@@ -89,7 +89,7 @@ def run_with_progress(
     total = settings.trials if trials is None else trials
     err.print(f"study {settings.name}, {total} trials, in {shown_url(url)}")
     if settings.proxy is not None:
-        proxy_data(settings.proxy.data, settings.proxy.latent)  # says what is skipped, or refuses
+        load_data(settings.proxy.data, settings.proxy.latent)  # says what is skipped, or refuses
     with StudyProgress(err, 0, total) as watch:
         run = run_study(
             settings, trials=trials, storage=url, watch=watch, accept_revision=accept_revision

@@ -174,7 +174,7 @@ def test_a_run_says_its_precision_and_trains_in_the_one_asked_for(spec):
     ("given", "said"),
     [
         (("--device", "tpu"), "device 'tpu' is unknown"),
-        (("--precision", "half"), "precision 'half' is unknown"),
+        (("--precision", "half"), "unknown precision 'half'"),
         (("--precision", "tf32"), "device 'cpu' does not train in tf32"),
     ],
 )
