@@ -41,7 +41,7 @@ from torch.utils.data import DataLoader, Dataset
 from proxies.compute import Compute
 from proxies.data.dataset import Captioned, shapes
 from proxies.flow_matching import TIME_SCALE, Moments, stratified_times
-from proxies.model import make_learner
+from proxies.model import start, unet_learner
 from proxies.recipe import Budget, Recipe
 from proxies.trainer import Trainer
 from proxies.training_run import TrainingSettings
@@ -65,7 +65,7 @@ class PlainLearner(nn.Module):
 
     def __init__(self, spec: UNetSpec, data: Captioned, seed: int, guess: bool):
         super().__init__()
-        ours = make_learner(spec, data.vocabulary, data.moments, seed, zero_readout=guess)
+        ours = start(lambda: unet_learner(spec, data), seed, zero_readout=guess)
         self.spec, self.moments = spec, data.moments if guess else None
         self.words, self.places, self.pool = ours.words, ours.places, ours.pool
         same = without_idle_heads(spec)

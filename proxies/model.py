@@ -20,18 +20,37 @@ over (:class:`proxies.flow_matching.Moments`).
 torch.Size([2, 3, 24, 24])
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import torch
 from torch import Tensor, nn
 
+from proxies.data.training_data import TrainingData
 from proxies.flow_matching import TIME_SCALE, Moments
 from search_space.initialise import initialise
+from search_space.registry import Registry
 from search_space.spec import UNetSpec
 from search_space.unet import UNet
 
 READOUT = "unet.output.conv_out.conv"
 
 
-class Learner(nn.Module):
+class TwinModule(nn.Module):
+    """A twin with what it needs to be trained; each kind of network has one in ``LEARNERS``."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The twin itself, whose parameters a score counts."""
+        raise NotImplementedError
+
+    @property
+    def readout(self) -> nn.Parameter:
+        """The weight that starts at zero, so that all candidates start from one loss."""
+        raise NotImplementedError
+
+
+class Learner(TwinModule):
     """Predicts the velocity of noisy pictures from their captions.
 
     ``text_width`` is the width of given embeddings, 0 where captions are word numbers.
@@ -45,6 +64,16 @@ class Learner(nn.Module):
         self.places = nn.Embedding(spec.context.tokens, width)
         self.pool = nn.Linear(width, pooled) if pooled else None
         self.unet = UNet(spec)
+
+    @property
+    def network(self) -> nn.Module:
+        """The UNet."""
+        return self.unet
+
+    @property
+    def readout(self) -> nn.Parameter:
+        """The weight of the last convolution."""
+        return self.get_parameter(f"{READOUT}.weight")
 
     def forward(self, x_t: Tensor, t: Tensor, text: Tensor, labels: Tensor | None = None) -> Tensor:
         """Noisy pictures (B, C, H, W), times (B,) in [0, 1], captions to velocities.
@@ -65,22 +94,27 @@ class Learner(nn.Module):
         return self.moments.guess(x_t, t) + self.moments.rest(x_t, t) * rest
 
 
-def make_learner(
-    spec: UNetSpec,
-    vocabulary: int,
-    moments: Moments,
-    seed: int,
-    *,
-    zero_readout: bool = True,
-    text_width: int = 0,
-) -> Learner:
-    """Return a learner with weights from ``seed``, one stream per parameter name.
+M = TypeVar("M", bound=TwinModule)
 
-    With ``zero_readout`` the last convolution starts at zero, so that every candidate starts from
-    the same loss, that of the linear guess.
+
+def start(build: Callable[[], M], seed: int, *, zero_readout: bool = True) -> M:
+    """Return the module that ``build`` makes, with weights from ``seed``, one stream per name.
+
+    With ``zero_readout`` the readout starts at zero, so that every candidate starts from the same
+    loss: for UNets, that of the linear guess.
     """
     with torch.random.fork_rng(devices=[]):  # torch draws weights of its own before ours
-        learner = initialise(Learner(spec, vocabulary, moments, text_width), seed)
+        module = initialise(build(), seed)
     if zero_readout:
-        nn.init.zeros_(learner.get_parameter(f"{READOUT}.weight"))
-    return learner
+        nn.init.zeros_(module.readout)
+    return module
+
+
+def unet_learner(twin: UNetSpec, data: TrainingData) -> Learner:
+    """Return the learner of a UNet that reads ``data``."""
+    return Learner(twin, data.vocabulary, data.moments, data.text_width)
+
+
+LEARNERS: Registry[Callable[[Any, TrainingData], TwinModule]] = Registry(
+    "kind of network with a learner", {"unet": unet_learner}
+)

@@ -38,7 +38,7 @@ from proxies.gradient import Gradient
 from proxies.hardware import Hardware, compiled
 from proxies.learning_rate import BASE_WIDTH, width_multipliers
 from proxies.memory import explain_out_of_memory
-from proxies.model import Learner, make_learner
+from proxies.model import LEARNERS, start
 from proxies.objectives.protocol import Setup
 from proxies.optimizers import OPTIMIZERS
 from proxies.recipe import Budget
@@ -49,7 +49,7 @@ from proxies.twin import twin
 from proxies.validation import bucket_means, validation_set
 from search_space.errors import WalkbenchError
 from search_space.initialise import stream
-from search_space.spec import UNetSpec
+from search_space.network import Network
 
 DIVERGED = 10.0  # training loss over the validation loss before training
 WORTHLESS = 1.05  # validation loss over that before training
@@ -77,16 +77,13 @@ class Trainer:
         self.validation = validation_set(
             self.settings.latent, self.recipe.validation_images, validation
         )
-        self.learner = make_learner(
-            self._twin(self.settings.width),
-            self.data.vocabulary,
-            self.data.moments,
-            self.settings.seed,
-            text_width=self.data.text_width,
-        ).to(self.hardware.device)
+        self._learner_of = LEARNERS.get(run.network.kind)
+        small = self._twin(self.settings.width)
+        learner = start(lambda: self._learner_of(small, self.data), self.settings.seed)
+        self.learner = learner.to(self.hardware.device)
         setup = Setup(run, self.data, self.validation, self.learner, self.hardware)
         self.loss_function = self.recipe.objective.prepare(setup)
-        self.params = sum(parameter.numel() for parameter in self.learner.unet.parameters())
+        self.params = sum(parameter.numel() for parameter in self.learner.network.parameters())
         optimizer = OPTIMIZERS.get(self.recipe.optimizer)
         self.optimizer = optimizer(self.recipe, self.learner, self._multipliers())
         self.flat = self.optimizer.flat
@@ -123,7 +120,7 @@ class Trainer:
             raise WalkbenchError(f"data {train.name!r} need validation data of their own")
         return data
 
-    def _twin(self, width: int) -> UNetSpec:
+    def _twin(self, width: int) -> Network:
         """Return the twin that reads this data's pictures or latents, and captions as long."""
         channels, tokens = self.data.channels, self.data.text_tokens
         latent = self.settings.latent
@@ -133,9 +130,9 @@ class Trainer:
         """Return the learning-rate multiplier of every parameter by name."""
         if not self.recipe.by_width or self.settings.width == BASE_WIDTH:
             return dict.fromkeys((name for name, _ in self.learner.named_parameters()), 1.0)
-        base, data = self._twin(BASE_WIDTH), self.data
+        base = self._twin(BASE_WIDTH)
         with torch.device("meta"):
-            shapes_of_base = Learner(base, data.vocabulary, data.moments, data.text_width)
+            shapes_of_base = self._learner_of(base, self.data)
         return width_multipliers(self.learner, shapes_of_base)
 
     def train(self) -> Score:

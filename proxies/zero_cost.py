@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from proxies.data.dataset import shapes
 from proxies.data.training_data import TrainingData
 from proxies.flow_matching import interpolate, quantiles, sample_losses, velocity
-from proxies.model import Learner, make_learner
+from proxies.model import Learner, start, unet_learner
 from proxies.recipe import Recipe
 from proxies.twin import twin
 from search_space.cost import cost
@@ -71,9 +71,7 @@ def zero_cost_scores(
         raise ValueError(f"batch {batch} and batches {batches} must both be 2 or more")
     data = data or shapes("train", Recipe.train_images, latent)  # as many: one mean and variance
     small = twin(spec, width, latent, channels=data.channels, tokens=data.text_tokens)
-    learner = make_learner(
-        small, data.vocabulary, data.moments, seed, zero_readout=False, text_width=data.text_width
-    )
+    learner = start(lambda: unet_learner(small, data), seed, zero_readout=False)
     generator = stream(seed, "zero-cost")
     drawn = [_batch(data, i, batch, generator) for i in range(batches)]
     gradients = [_gradients(learner, one) for one in drawn]

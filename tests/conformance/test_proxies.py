@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from proxies.objectives import FlowMatching
+from proxies.objectives.testing import ObjectiveSuite
 from proxies.score import Score
 from proxies.testing import ProxySuite
 from proxies.trainer import train_run
@@ -35,3 +37,7 @@ class TestZeroCost(ProxySuite):
         small, large = self.numbers(small_spec()), self.numbers(small_spec(depth=3))
         for name in ("params", "macs", "grad_norm", "snip", "synflow", "naswot"):
             assert large[name] > small[name], name
+
+
+class TestFlowMatching(ObjectiveSuite):
+    objective = FlowMatching()

@@ -8,7 +8,7 @@ from proxies.data.dataset import shapes, to_bytes, to_float
 from proxies.ema import PowerEMA, gamma_of
 from proxies.flat import FlatParameters
 from proxies.flow_matching import Moments
-from proxies.model import make_learner
+from proxies.model import Learner, start
 from proxies.twin import twin
 from proxies.validation import bucket_means, validation_losses, validation_set
 from search_space.errors import WalkbenchError
@@ -16,6 +16,11 @@ from search_space.initialise import initialise
 from search_space.presets import named_spec
 
 MOMENTS = Moments(-0.75, 0.115)
+
+
+def made(spec, **options):
+    """A learner of shapes, with weights from seed 0."""
+    return start(lambda: Learner(spec, 27, MOMENTS), 0, **options)
 
 
 def network():
@@ -83,7 +88,7 @@ def test_the_average_weighs_steps_by_a_power_of_their_number():
 
 def test_common_parameters_of_walk_neighbours_start_equal():
     names = ("F/ffn-3", "F/mqa", "F/early-condition")
-    states = [make_learner(twin(named_spec(n)), 27, MOMENTS, seed=0).state_dict() for n in names]
+    states = [made(twin(named_spec(n))).state_dict() for n in names]
     for a, b in itertools.pairwise(states):
         same = [k for k in a.keys() & b.keys() if a[k].shape == b[k].shape]
         assert len(same) > 0.7 * len(a)
@@ -102,7 +107,7 @@ def test_weights_do_not_depend_on_the_global_random_state():
 
 @pytest.mark.parametrize("name", ["sdxl", "dreamlite"])
 def test_every_condition_of_the_spec_gets_a_gradient(name):
-    learner = make_learner(twin(named_spec(name), width=8), 27, MOMENTS, seed=0, zero_readout=False)
+    learner = made(twin(named_spec(name), width=8), zero_readout=False)
     data = shapes("train", 2, 24)
     x, tokens = to_float(data.images), torch.from_numpy(data.tokens)
     learner(x, torch.tensor([0.3, 0.8]), tokens).square().sum().backward()
@@ -111,16 +116,14 @@ def test_every_condition_of_the_spec_gets_a_gradient(name):
 
 
 def test_a_zero_readout_leaves_the_linear_guess():
-    learner = make_learner(twin(named_spec("F/mqa"), width=8), 27, MOMENTS, seed=0)
+    learner = made(twin(named_spec("F/mqa"), width=8))
     validation = validation_set(24, 16)
     losses = validation_losses(learner, validation)
     assert sum(losses) / 16 == pytest.approx(validation.loss_of_guess(MOMENTS), rel=1e-4)
 
 
 def test_captions_reach_the_prediction():
-    learner = make_learner(
-        twin(named_spec("F/mqa"), width=8), 27, MOMENTS, seed=0, zero_readout=False
-    )
+    learner = made(twin(named_spec("F/mqa"), width=8), zero_readout=False)
     x, t = torch.zeros(1, 3, 24, 24), torch.tensor([0.5])
     tokens = torch.from_numpy(shapes("train", 2, 24).tokens)
     a, b = learner(x, t, tokens[:1]), learner(x, t, tokens[1:])
