@@ -28,7 +28,8 @@ from studies.cli import (
     study,
     walk,
 )
-from studies.cli.output import INTERRUPTED, err
+from studies.cli.exit_codes import INTERRUPTED
+from studies.cli.output import err
 from studies.cli.wide import add_wide
 
 

@@ -26,11 +26,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from studies.cli.start import INTERRUPTED
 from studies.cli.table import Column, Row, print_object, print_rows
 
 __all__ = [
-    "INTERRUPTED",
     "Column",
     "Format",
     "FormatOption",

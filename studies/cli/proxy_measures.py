@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 import typer
 
 from search_space.errors import WalkbenchError, raise_unknown
-from studies.cli.output import INTERRUPTED, err
+from studies.cli.exit_codes import INTERRUPTED
+from studies.cli.output import err
 
 if TYPE_CHECKING:
     from proxies.data.source import DataSource

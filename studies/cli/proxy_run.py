@@ -13,7 +13,8 @@ import typer
 
 from proxies.data.source import DataSource
 from proxies.training_run import TrainingSettings
-from studies.cli.output import INTERRUPTED, Format, FormatOption, err
+from studies.cli.exit_codes import INTERRUPTED
+from studies.cli.output import Format, FormatOption, err
 from studies.cli.proxy_data import side_of
 from studies.cli.proxy_measures import (
     CompositionOption,

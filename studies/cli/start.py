@@ -1,7 +1,8 @@
 """Where the `walkbench` command starts: before anything heavy is imported.
 
 Ctrl-C while modules load ends quietly; output that cannot be written and a library that is not
-installed end in one line and not in a traceback. Only the standard library is imported here.
+installed end in one line and not in a traceback. Beside exit codes, only the standard library is
+imported here.
 
 >>> missing("sklearn.linear_model")
 "the library 'sklearn' is not installed; pip install 'scikit-learn'"
@@ -16,8 +17,8 @@ import sys
 from types import FrameType
 from typing import Any
 
-INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
-CLOSED = 141  # and for one whose reader went away, as with `| head`
+from studies.cli.exit_codes import CLOSED, INTERRUPTED
+
 CANNOT_WRITE = {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG}
 
 # Import name → name to install, of the dependencies that every installation has.
