@@ -57,7 +57,7 @@ from search_space.provenance import provenance
 from studies.cli.phases import Phases
 from studies.figures.proxy_validation import write_validation
 from studies.proxy_validation.baselines import kept_baselines
-from studies.proxy_validation.plan import Plan, keep_plan, make_plan
+from studies.proxy_validation.plan import ValidationPlan, keep_plan, make_plan
 from studies.proxy_validation.report import report
 from studies.proxy_validation.reuse import take_long_runs
 from studies.proxy_validation.runs import results_of, train
@@ -127,7 +127,7 @@ def main() -> None:
     print(json.dumps({k: found["summary"][k] for k in list(found["summary"])[:14]}, indent=1))
 
 
-def plan_of(study: str) -> Plan:
+def plan_of(study: str) -> ValidationPlan:
     """Return the plan of ``study``; those by the recipe `fair` are on the task that was chosen."""
     settings = {"designs": 32, "width": 8, **STUDIES[study]}
     if settings.get("recipe") is FAIR:
@@ -141,7 +141,7 @@ def plan_of(study: str) -> Plan:
     return make_plan("pocket", **settings)
 
 
-def timing(plan: Plan) -> dict[str, Any]:
+def timing(plan: ValidationPlan) -> dict[str, Any]:
     """Return how long a short run takes of a long one's time, from steps of both in turn."""
     chosen = {design.stratum: design for design in plan.designs}.values()
     ratios = []

@@ -10,7 +10,7 @@ True
 
 from dataclasses import dataclass
 
-from proxies.objectives import OBJECTIVES, FlowMatching, Objective
+from proxies.objectives import OBJECTIVES, FlowMatching, TrainingObjective
 from proxies.optimizers import OPTIMIZERS
 from proxies.setting import check, setting
 from search_space.errors import WalkbenchError
@@ -44,7 +44,7 @@ class Recipe:
     )
     train_images: int = setting(4096, help="Training pictures made from the seed.", least=1)
     validation_images: int = setting(256, help="Validation pictures.", least=1)
-    objective: Objective = setting(
+    objective: TrainingObjective = setting(
         FlowMatching(),
         help="Training method.",
         absent=FlowMatching(),

@@ -14,17 +14,21 @@ Subclass the suite, say what your proxy gives, and pytest checks what every prox
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
+from proxies.callbacks import Callback
 from proxies.compute import Compute
 from proxies.model import Learner
 from proxies.recipe import Budget, Recipe
 from proxies.training_run import TrainingRun, TrainingSettings
 from proxies.twin import TwinError
 from search_space.spec import Context, Conv, Mid, Path, Site, Stage, UNetSpec
+
+if TYPE_CHECKING:
+    from proxies.trainer import Trainer
 
 TINY_RECIPE = Recipe(batch=8, warm_up=5, train_images=64, validation_images=32)
 _COMPUTE = {field.name for field in dataclasses.fields(Compute)}
@@ -57,6 +61,22 @@ def tiny_run(
     fields = {"recipe": TINY_RECIPE, "compute": Compute(**compute), **changes}
     settings = TrainingSettings(Budget(steps, seconds), **fields)
     return settings.run(network or tiny_network(), validate_at=validate_at)
+
+
+class Stopped(Exception):
+    """Raised by :class:`StopAt`."""
+
+
+class StopAt(Callback):
+    """Ends a run after ``step`` steps, as a kill would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def stepped(self, trainer: "Trainer", before: float, spent: float) -> None:
+        """Raise :class:`Stopped` at the step."""
+        if trainer.step == self.step:
+            raise Stopped
 
 
 class ProxySuite:

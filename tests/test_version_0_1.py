@@ -30,7 +30,7 @@ from studies.config import load_config
 from studies.export_design import find_design
 from studies.gallery import read_grid
 from studies.proxy_validation.baselines import read_baselines
-from studies.proxy_validation.plan import Plan, load_plan
+from studies.proxy_validation.plan import ValidationPlan, load_plan
 from studies.proxy_validation.report import report
 from studies.proxy_validation.runs import results_of, runs_of, train
 from studies.reading import study_data
@@ -223,10 +223,10 @@ def test_a_finished_validation_study_trains_nothing_again(copied):
 
 def test_a_plan_from_before_data_and_compute_loads_as_shapes_on_a_cpu():
     content = read("validation/plan.json")
-    now = Plan.from_json(json.dumps(content), "plan")
+    now = ValidationPlan.from_json(json.dumps(content), "plan")
     for name in ("data", "compute", "content", "short_latent", "short_batch", "left_out"):
         del content[name]
-    older = Plan.from_json(json.dumps(content), "plan")
+    older = ValidationPlan.from_json(json.dumps(content), "plan")
     assert older.data.is_shapes and older.compute.device == "cpu"
     assert dataclasses.replace(older, left_out=now.left_out) == now
 

@@ -9,9 +9,11 @@ Walkbench calls ``OBJECTIVES.register``. :mod:`proxies.objectives.protocol` says
 """
 
 from proxies.objectives.flow_matching import FlowMatching
-from proxies.objectives.protocol import Objective
+from proxies.objectives.protocol import TrainingObjective
 from search_space.registry import Registry
 
-__all__ = ["OBJECTIVES", "FlowMatching", "Objective"]
+__all__ = ["OBJECTIVES", "FlowMatching", "TrainingObjective"]
 
-OBJECTIVES: Registry[type[Objective]] = Registry("objective", {FlowMatching.kind: FlowMatching})
+OBJECTIVES: Registry[type[TrainingObjective]] = Registry(
+    "objective", {FlowMatching.kind: FlowMatching}
+)

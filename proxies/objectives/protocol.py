@@ -1,7 +1,7 @@
-"""What a training method is to the trainer: `Objective`, its settings, and the `Loss` it prepares.
+"""What a training method is to the trainer: its settings, and the `Loss` they prepare.
 
 >>> from proxies.objectives import FlowMatching
->>> isinstance(FlowMatching(), Objective)
+>>> isinstance(FlowMatching(), TrainingObjective)
 True
 """
 
@@ -61,7 +61,7 @@ class Loss(Protocol):
 
 
 @runtime_checkable
-class Objective(Protocol):
+class TrainingObjective(Protocol):
     """A frozen dataclass of JSON types: ``kind`` is its name, its fields are its settings."""
 
     kind: ClassVar[str]

@@ -13,30 +13,17 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from proxies.callbacks import Callback, Checkpoints
-from proxies.objectives.protocol import Objective
+from proxies.callbacks import Checkpoints
+from proxies.objectives.protocol import TrainingObjective
 from proxies.setting import as_dict, from_dict
-from proxies.testing import TINY_RECIPE, tiny_run
+from proxies.testing import TINY_RECIPE, StopAt, Stopped, tiny_run
 from proxies.trainer import Trainer, train_run
-
-
-class _Enough(Exception):
-    """Ends a run on purpose."""
-
-
-class _EndAt(Callback):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def stepped(self, trainer: Trainer, before: float, spent: float) -> None:
-        if trainer.step == self.step:
-            raise _Enough
 
 
 class ObjectiveSuite:
     """It is a value, repeats, learns, adds up over parts of a batch, and goes on."""
 
-    objective: Objective
+    objective: TrainingObjective
 
     def trainer(self, seed: int = 0) -> Trainer:
         """Return a run by the objective that has not made a step."""
@@ -95,6 +82,6 @@ class ObjectiveSuite:
         """To the last bit."""
         path = tmp_path_factory.mktemp("runs") / "run"
         whole, run = self.trainer().train(), self.trainer().run
-        with pytest.raises(_Enough):
-            train_run(run, [Checkpoints(path, seconds=0.0), _EndAt(2)])
+        with pytest.raises(Stopped):
+            train_run(run, [Checkpoints(path, seconds=0.0), StopAt(2)])
         assert train_run(run, [Checkpoints(path)]).losses == whole.losses

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from proxies.callbacks import Callback, Checkpoints
-from proxies.testing import TINY_RECIPE, tiny_network, tiny_run
-from proxies.trainer import Trainer, train_run
+from proxies.callbacks import Checkpoints
+from proxies.testing import TINY_RECIPE, StopAt, Stopped, tiny_network, tiny_run
+from proxies.trainer import train_run
 from search_space.errors import WalkbenchError
 from search_space.spec import Mid, Site, Stage, UNetSpec
 from search_space.spec import Path as Sites
@@ -25,19 +25,6 @@ from studies.engines.checkpoints import checkpoint_of
 from studies.engines.protocol import Engine, completed
 
 SECONDS_TO_END = 30.0  # for an engine that is left while it trains
-
-
-class _Enough(Exception):
-    """Ends a run on purpose."""
-
-
-class _EndAt(Callback):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def stepped(self, trainer: Trainer, before: float, spent: float) -> None:
-        if trainer.step == self.step:
-            raise _Enough
 
 
 class EngineSuite:
@@ -71,8 +58,8 @@ class EngineSuite:
         """And ends like one that was never interrupted."""
         run = tiny_run(steps=6, width=8)
         path = checkpoint_of(tmp_path, run)
-        with pytest.raises(_Enough):
-            train_run(run, [Checkpoints(path, seconds=0.0), _EndAt(4)])
+        with pytest.raises(Stopped):
+            train_run(run, [Checkpoints(path, seconds=0.0), StopAt(4)])
         before = path.stat().st_mtime_ns
         with self.make(checkpoints=tmp_path) as engine:
             score = engine.submit(run).result()

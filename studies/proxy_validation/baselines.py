@@ -17,13 +17,13 @@ from proxies.threads import cpu_threads
 from proxies.zero_cost import zero_cost_scores
 from search_space.atomic import atomic_write
 from search_space.errors import WalkbenchError
-from studies.proxy_validation.plan import Design, Plan
+from studies.proxy_validation.plan import PlannedDesign, ValidationPlan
 
 ZERO_COST_SEED = 0
 BASELINES = "baselines.json"
 
 
-def baselines(plan: Plan, design: Design) -> dict[str, float]:
+def baselines(plan: ValidationPlan, design: PlannedDesign) -> dict[str, float]:
     """Return every baseline of ``design`` by name."""
     parts = plan.data.load(plan.latent)
     with cpu_threads(1):
@@ -52,7 +52,7 @@ def read_baselines(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def kept_baselines(
-    plan: Plan, folder: Path, progress: Callable[[int, int, str], None] | None = None
+    plan: ValidationPlan, folder: Path, progress: Callable[[int, int, str], None] | None = None
 ) -> dict[str, dict[str, float]]:
     """Return the baselines of the plan's sampled designs by label, computed once per ``folder``.
 

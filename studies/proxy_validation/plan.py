@@ -50,7 +50,7 @@ SHORT_SEEDS = 1000  # seeds of short runs start here, so no short run shares one
 
 
 @dataclass(frozen=True)
-class Design:
+class PlannedDesign:
     """A design under study: sampled (``stratum`` counts latency bands up) or a step of the walk."""
 
     label: str
@@ -60,15 +60,15 @@ class Design:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ValidationPlan:
     """Everything that decides what is trained. ``marks`` are steps at which long runs validate."""
 
     space: str
     space_digest: str
     sample_seed: int
     device: str
-    designs: tuple[Design, ...]
-    walk: tuple[Design, ...]
+    designs: tuple[PlannedDesign, ...]
+    walk: tuple[PlannedDesign, ...]
     short: int  # steps
     long: int  # steps
     walk_steps: int
@@ -131,7 +131,8 @@ class Plan:
                 raise ValueError("another version of Walkbench wrote it")
             for name in ("designs", "walk"):
                 data[name] = tuple(
-                    Design(**{**d, "spec": UNetSpec.from_dict(d["spec"])}) for d in data[name]
+                    PlannedDesign(**{**d, "spec": UNetSpec.from_dict(d["spec"])})
+                    for d in data[name]
                 )
             data["recipe"] = from_dict(Recipe, data["recipe"])
             data["marks"] = tuple(data["marks"])
@@ -165,7 +166,7 @@ def make_plan(
     short_batch: int | None = None,
     compute: Compute | None = None,
     balance: bool = False,
-) -> Plan:
+) -> ValidationPlan:
     """Draw ``designs`` of ``space`` (a shipped name or TOML file) in ``strata`` bands of latency.
 
     ``device`` prices them; ``walk`` names a family of the design walk to train beside them, for
@@ -193,10 +194,10 @@ def make_plan(
     )
     family = walk_specs(FAMILIES[_family(walk)]) if walk is not None else {}
     steps = tuple(
-        Design(f"{walk}/{name}", spec, round(source.predict(spec).ms, 4))
+        PlannedDesign(f"{walk}/{name}", spec, round(source.predict(spec).ms, 4))
         for name, spec in family.items()
     )
-    plan = Plan(
+    plan = ValidationPlan(
         space=found.name,
         space_digest=found.digest(),
         sample_seed=sample_seed,
@@ -222,7 +223,7 @@ def make_plan(
     return plan
 
 
-def keep_plan(plan: Plan, folder: Path) -> None:
+def keep_plan(plan: ValidationPlan, folder: Path) -> None:
     """Write ``plan`` into ``folder``, or check that it is the one there.
 
     Raises :class:`WalkbenchError` naming what differs: results of two plans must not mix.
@@ -236,12 +237,12 @@ def keep_plan(plan: Plan, folder: Path) -> None:
     check_same(load_plan(folder), plan, folder)
 
 
-def check_same(kept: Plan, plan: Plan, folder: Path) -> None:
+def check_same(kept: ValidationPlan, plan: ValidationPlan, folder: Path) -> None:
     """Raise :class:`WalkbenchError` naming what differs where ``kept``, of ``folder``, is another.
 
     Where the data of the two lie may differ, what they hold may not.
     """
-    for name in (one.name for one in dataclasses.fields(Plan)):
+    for name in (one.name for one in dataclasses.fields(ValidationPlan)):
         there, here = getattr(kept, name), getattr(plan, name)
         if there != here and name != "data":
             if name in ("designs", "walk"):
@@ -253,7 +254,7 @@ def check_same(kept: Plan, plan: Plan, folder: Path) -> None:
             )
 
 
-def load_plan(folder: Path) -> Plan:
+def load_plan(folder: Path) -> ValidationPlan:
     """Return the plan of the study in ``folder``; raises :class:`WalkbenchError` without one."""
     path = folder / "plan.json"
     if not path.is_file():
@@ -261,7 +262,7 @@ def load_plan(folder: Path) -> Plan:
             f"{folder} holds no validation study (no plan.json); start one with "
             "`walkbench proxy validate FOLDER --space pocket`"
         )
-    return Plan.from_json(path.read_text(encoding="utf-8"), str(path))
+    return ValidationPlan.from_json(path.read_text(encoding="utf-8"), str(path))
 
 
 def _check(designs: int, strata: int, seeds: int, **steps: int) -> None:
@@ -279,7 +280,7 @@ def _check(designs: int, strata: int, seeds: int, **steps: int) -> None:
             raise WalkbenchError(f"{name} is {number}; a positive number of steps is needed")
 
 
-def _check_ratio(plan: Plan) -> None:
+def _check_ratio(plan: ValidationPlan) -> None:
     ratio = plan.compute_ratio
     if ratio * LEAST_RATIO > 1 + 1e-9:
         enough = math.ceil(plan.long * ratio * LEAST_RATIO - 1e-6)
@@ -305,7 +306,7 @@ def _stratified(
     latents: tuple[int, ...],
     source: LatencySource,
     balance: bool,
-) -> tuple[tuple[Design, ...], str | None]:
+) -> tuple[tuple[PlannedDesign, ...], str | None]:
     """Return ``number`` designs, as many (±1) from each band of equal share of the latencies.
 
     And how many had to be left out for want of a twin, with the rule that the first one broke.
@@ -336,7 +337,7 @@ def _stratified(
         )
     group = _confounded if balance else lambda spec: None
     chosen = tuple(
-        Design(f"d{i:02d}", spec, round(pool[spec], 4), band)
+        PlannedDesign(f"d{i:02d}", spec, round(pool[spec], 4), band)
         for i, (spec, band) in enumerate(balanced(pool, number, strata, group))
     )
     return chosen, left_out

@@ -32,7 +32,7 @@ from proxies.score import Score
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from studies.proxy_validation.noise import ceiling, reliability, splits
-from studies.proxy_validation.plan import SHORT_SEEDS, Plan
+from studies.proxy_validation.plan import SHORT_SEEDS, ValidationPlan
 from studies.proxy_validation.ranking import (
     better_half,
     concordance,
@@ -65,7 +65,7 @@ Scores = Mapping[tuple[str, str, int], Score]  # by label, kind and seed
 Runs = Sequence[Sequence[Score]]  # of every design, of every seed
 
 
-def report(plan: Plan, results: Sequence[Result], baselines: Baselines) -> dict[str, Any]:
+def report(plan: ValidationPlan, results: Sequence[Result], baselines: Baselines) -> dict[str, Any]:
     """Return ``{"summary": …, "rows": …, "walk": …}`` of plain JSON types.
 
     Raises :class:`WalkbenchError` while no seed is finished for all designs.
@@ -217,14 +217,14 @@ def _against_baselines(x: Values, truth: Values, rivals: Mapping[str, Values]) -
     }
 
 
-def _within_bands(plan: Plan, x: Values, truth: Values) -> dict[str, Any]:
+def _within_bands(plan: ValidationPlan, x: Values, truth: Values) -> dict[str, Any]:
     """The mean rank correlation inside the latency bands, where a search has to choose."""
     strata = np.array([design.stratum for design in plan.designs])
     found = [spearman(x[strata == s], truth[strata == s]) for s in sorted(set(strata.tolist()))]
     return {"spearman_within_bands": float(np.mean(found)), "bands": found}
 
 
-def _second_latent(plan: Plan, x: Values, truth: Values) -> dict[str, float]:
+def _second_latent(plan: ValidationPlan, x: Values, truth: Values) -> dict[str, float]:
     """The agreement on pairs that differ in what a small twin shows in part, and on the others."""
     pairs = list(itertools.combinations(range(len(plan.designs)), 2))
     specs = [design.spec for design in plan.designs]
@@ -237,7 +237,7 @@ def _second_latent(plan: Plan, x: Values, truth: Values) -> dict[str, float]:
     }
 
 
-def _by_steps(plan: Plan, long: Runs) -> list[dict[str, float | None]]:
+def _by_steps(plan: ValidationPlan, long: Runs) -> list[dict[str, float | None]]:
     """How well a long run's state on the way ranks as seeds do at the end: others, and itself.
 
     ``spearman`` is with *other* seeds, None with one seed; ``spearman_same_run`` with the same
@@ -268,7 +268,9 @@ def _by_bucket(short: Runs, truth: Values) -> list[float]:
     return [spearman(-bucket, truth) for bucket in buckets.T]
 
 
-def _rows(plan: Plan, short: Values, long: Values, baselines: Baselines) -> list[dict[str, Any]]:
+def _rows(
+    plan: ValidationPlan, short: Values, long: Values, baselines: Baselines
+) -> list[dict[str, Any]]:
     """One row per design, best first."""
     out = [
         {

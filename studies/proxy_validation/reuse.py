@@ -18,13 +18,13 @@ import shutil
 from pathlib import Path
 
 from studies.proxy_validation.baselines import BASELINES
-from studies.proxy_validation.plan import Plan, check_same, load_plan
+from studies.proxy_validation.plan import ValidationPlan, check_same, load_plan
 from studies.proxy_validation.runs import RUNS, append_result, results_of
 
 OF_SHORT_RUNS = ("short", "short_latent", "short_batch")
 
 
-def take_long_runs(plan: Plan, folder: Path, other: Path) -> int:
+def take_long_runs(plan: ValidationPlan, folder: Path, other: Path) -> int:
     """Copy what ``other`` has trained long, and its baselines, to ``folder``; return how many runs.
 
     Runs of the walk come too where both studies have one. What ``folder`` holds already is left

@@ -29,14 +29,14 @@ from search_space.provenance import provenance
 from studies.engines import engine
 from studies.engines.checkpoints import checkpoint_of
 from studies.engines.protocol import completed
-from studies.proxy_validation.plan import SHORT_SEEDS, Plan
+from studies.proxy_validation.plan import SHORT_SEEDS, ValidationPlan
 
 Kind = Literal["short", "long", "walk"]
 RUNS, CHECKPOINTS = "runs.jsonl", "checkpoints"
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """One training run: which design, for how many steps, under which seed."""
 
     label: str
@@ -54,23 +54,23 @@ class Run:
 class Result:
     """A run, the score it ended with, and the versions it was trained with."""
 
-    run: Run
+    run: PlannedRun
     score: Score
     made_with: str | None = None
 
 
-def runs_of(plan: Plan) -> list[Run]:
+def runs_of(plan: ValidationPlan) -> list[PlannedRun]:
     """Return every run of the plan, those first that say most when the study stops early."""
     out = []
     for seed in range(plan.seeds):
-        out += [Run(d.label, "short", SHORT_SEEDS + seed, plan.short) for d in plan.designs]
-        out += [Run(d.label, "long", seed, plan.long) for d in plan.designs]
-        out += [Run(d.label, "walk", seed, plan.walk_steps) for d in plan.walk]
+        out += [PlannedRun(d.label, "short", SHORT_SEEDS + seed, plan.short) for d in plan.designs]
+        out += [PlannedRun(d.label, "long", seed, plan.long) for d in plan.designs]
+        out += [PlannedRun(d.label, "walk", seed, plan.walk_steps) for d in plan.walk]
     return out
 
 
 def train(
-    plan: Plan,
+    plan: ValidationPlan,
     folder: Path,
     workers: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
@@ -106,7 +106,7 @@ def train(
                     progress(done, total, run.name)
 
 
-def _rename_checkpoints(folder: Path, waiting: Mapping[Run, TrainingRun]) -> None:
+def _rename_checkpoints(folder: Path, waiting: Mapping[PlannedRun, TrainingRun]) -> None:
     """Rename checkpoints of version 0.1, named after runs, to the names that engines use."""
     for run, trained in waiting.items():
         old = folder / f"{run.name}.safetensors"
@@ -114,7 +114,7 @@ def _rename_checkpoints(folder: Path, waiting: Mapping[Run, TrainingRun]) -> Non
             old.replace(checkpoint_of(folder, trained))
 
 
-def results_of(plan: Plan, folder: Path) -> list[Result]:
+def results_of(plan: ValidationPlan, folder: Path) -> list[Result]:
     """Return the finished runs of ``plan`` in ``folder``, in the plan's order.
 
     A last line that a kill cut short is left out. Raises :class:`WalkbenchError` for other damage.
@@ -124,7 +124,7 @@ def results_of(plan: Plan, folder: Path) -> list[Result]:
     return [found[run] for run in runs_of(plan) if run in found]
 
 
-def training_run(plan: Plan, run: Run) -> TrainingRun:
+def training_run(plan: ValidationPlan, run: PlannedRun) -> TrainingRun:
     """Return what ``run`` trains."""
     designs, short = plan.walk if run.kind == "walk" else plan.designs, run.kind == "short"
     settings = TrainingSettings(
@@ -173,7 +173,7 @@ def _read(path: Path) -> Iterator[Result]:
             continue  # cut short by a kill: its run is trained again
         try:
             score, made_with = Score.from_dict(data.pop("score")), data.pop("made_with", None)
-            yield Result(Run(**data), score, made_with)
+            yield Result(PlannedRun(**data), score, made_with)
         except (KeyError, TypeError, AttributeError, WalkbenchError) as error:
             raise WalkbenchError(
                 f"{path} line {number} is not a run ({error}); remove the line to train it again"

@@ -20,14 +20,16 @@ from latency_db.agreement import Values
 from proxies.resolution import latents_for
 from proxies.score import Score
 from studies.proxy_validation.noise import gaps, paired, pooled, seeds_to_resolve
-from studies.proxy_validation.plan import Plan
+from studies.proxy_validation.plan import ValidationPlan
 from studies.verdict import verdict
 from studies.walk import published_walk
 
 SHARE = 0.01  # the difference in loss that decided the paper's design: 0.506 / 0.509 / 0.513
 
 
-def walk_report(plan: Plan, scores: Mapping[tuple[str, str, int], Score]) -> dict[str, Any] | None:
+def walk_report(
+    plan: ValidationPlan, scores: Mapping[tuple[str, str, int], Score]
+) -> dict[str, Any] | None:
     """Return steps with their change in loss and verdict, and the seeds that show one percent.
 
     None while fewer than two seeds of the walk are finished, or the plan has no walk.
@@ -73,7 +75,7 @@ def _pairs(labels: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _states(
-    plan: Plan, runs: Mapping[str, Sequence[Score]]
+    plan: ValidationPlan, runs: Mapping[str, Sequence[Score]]
 ) -> list[tuple[int, Mapping[str, Values]]]:
     """Return the losses by label at every validation on the way, and at the end."""
     return [

@@ -6,13 +6,13 @@ import numpy as np
 
 from proxies.recipe import Recipe
 from proxies.score import Fidelity, Score
-from studies.proxy_validation.plan import Plan, make_plan
-from studies.proxy_validation.runs import Result, Run, runs_of
+from studies.proxy_validation.plan import ValidationPlan, make_plan
+from studies.proxy_validation.runs import PlannedRun, Result, runs_of
 
 
 def small_plan(
     designs: int = 12, seeds: int = 4, walk: str | None = None, **short: int | None
-) -> Plan:
+) -> ValidationPlan:
     """A plan whose runs would take seconds."""
     recipe = Recipe(batch=2, train_images=16, validation_images=8)
     return make_plan(
@@ -30,14 +30,14 @@ def small_plan(
 
 
 def made_results(
-    plan: Plan, short_noise: float = 0.0, long_noise: float = 0.0, seed: int = 0
+    plan: ValidationPlan, short_noise: float = 0.0, long_noise: float = 0.0, seed: int = 0
 ) -> list[Result]:
     """Losses 1.00, 1.01, … in the plan's order with independent noise in every run."""
     draw = np.random.default_rng(seed)
     place = {design.label: i for i, design in enumerate(plan.designs)}
     place |= {design.label: i for i, design in enumerate(plan.walk)}
 
-    def result(run: Run) -> Result:
+    def result(run: PlannedRun) -> Result:
         noise = short_noise if run.kind == "short" else long_noise
         loss = 1 + 0.01 * place[run.label] + noise * draw.standard_normal()
         fidelity = Fidelity(run.steps, float(run.steps), plan.width, plan.latent, 2, run.seed)
@@ -50,7 +50,7 @@ def made_results(
     return [result(run) for run in runs_of(plan)]
 
 
-def made_baselines(plan: Plan) -> dict[str, dict[str, float]]:
+def made_baselines(plan: ValidationPlan) -> dict[str, dict[str, float]]:
     """`macs` ranks as the truth does but for two neighbours, `latency` the other way round."""
     out = {}
     for i, design in enumerate(plan.designs):
