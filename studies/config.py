@@ -34,6 +34,7 @@ from studies.records import Revisions, StudyRecord
 from studies.samplers import SAMPLERS
 from studies.settings import build, read_table
 from studies.shipped import shipped_configs
+from studies.sought import Sought
 
 _TABLES = ("study", "space", "objectives", "budgets", "device", "proxy", "enqueue")
 
@@ -79,6 +80,10 @@ class StudyConfig:
         if self.device is None and not self.tables:
             return None
         return source_of(self.device, self.tables)
+
+    def sought(self, latency: LatencySource | None) -> Sought:
+        """Return what a sampler may know of the study when ``latency`` prices it."""
+        return Sought(self.space, self.objectives, self.budgets, latency, self.seed)
 
     def shared(self, latency: LatencySource | None) -> StudyRecord:
         """Return what every trial of the study shares when ``latency`` prices it."""

@@ -23,22 +23,22 @@ ValueError: study 'demo' needs a latency source
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import optuna
 
-from latency_db.latency import Latency
 from latency_db.source import LatencySource
 from proxies.score import Score
-from search_space.cost import Cost, cost
+from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.presets import name_of
 from search_space.provenance import provenance
 from search_space.spec import UNetSpec
 from studies import pareto, record_codec
+from studies.candidate import KnownCandidate, measured
 from studies.config import StudyConfig
 from studies.gallery import Gallery
-from studies.metric import Measured, Stage
+from studies.metric import Measured
 from studies.metrics import METRICS
 from studies.records import LatencyOrigin
 from studies.trial_log import TrialLog
@@ -53,16 +53,6 @@ DASHBOARD_CONSTRAINTS = "constraints"  # where optuna-dashboard (to 0.21 at leas
 
 class CandidateFailed(Exception):
     """This candidate has no values; the study goes on. The reason is stored with the trial."""
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A network with what its trial has found out about it so far."""
-
-    network: UNetSpec
-    cost: Cost | None = None
-    latency: Latency | None = None
-    score: Score | None = None
 
 
 class Objective:
@@ -99,7 +89,7 @@ class Objective:
                 if not is_feasible:
                     raise optuna.TrialPruned("over budget, not trained")
                 candidate = replace(candidate, score=self._score(trial, candidate.network))
-                self._measure("trained", candidate, known)
+                known.update(measured(candidate, self.names, "trained"))
                 record_codec.write_measured(trial, known)
         except WalkbenchError as error:
             self._constrain(trial, known)
@@ -112,31 +102,22 @@ class Objective:
         record_codec.write_design(trial, spec, name_of(spec))
         return spec
 
-    def _price(self, trial: optuna.Trial, spec: UNetSpec, known: dict[str, Measured]) -> _Candidate:
+    def _price(
+        self, trial: optuna.Trial, spec: UNetSpec, known: dict[str, Measured]
+    ) -> KnownCandidate:
         """Store cost, latency and every metric known without training; note these in ``known``."""
         priced = cost(spec)
         record_codec.write_cost(trial, priced)
-        candidate = _Candidate(spec, priced)
-        self._measure("free", candidate, known)
+        candidate = KnownCandidate(spec, priced)
+        known.update(measured(candidate, self.names, "free"))
         if self.latency is not None:
             latency = self.latency.predict(spec)
             origin = LatencyOrigin(self.latency.device, self.latency.name, self.latency.revision)
             record_codec.write_latency(trial, latency, origin)
             candidate = replace(candidate, latency=latency)
-        self._measure("lookup", candidate, known)
+        known.update(measured(candidate, self.names, "lookup"))
         record_codec.write_measured(trial, known)
         return candidate
-
-    def _measure(self, stage: Stage, candidate: _Candidate, known: dict[str, Measured]) -> None:
-        """Measure the study's metrics of one ``stage`` and add them to ``known``."""
-        for name in self.names:
-            metric = METRICS.get(name)
-            if metric.stage != stage:
-                continue
-            found = metric.measure(candidate)
-            if found is None:
-                raise WalkbenchError(f"{name} cannot be measured on this design")
-            known[name] = found
 
     def _constrain(self, trial: optuna.Trial, known: dict[str, Measured]) -> bool:
         """Store, and tell Optuna, how far each budget is missed; say whether all are kept."""

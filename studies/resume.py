@@ -51,7 +51,7 @@ def create_or_resume(
     """
     storage = open_storage(url, create=True)
     ours = config.shared(latency)
-    sampler = make_sampler(config.sampler, config.seed, config.space.digest())
+    sampler = make_sampler(config.sampler, config.sought(latency))
     try:
         study = optuna.create_study(
             study_name=config.name,

@@ -37,6 +37,7 @@ from studies import record_codec, workers
 from studies.config import StudyConfig
 from studies.engines import engine
 from studies.gallery import Gallery, gallery_folder
+from studies.greybox.informed import check_budgets
 from studies.interrupt import Interrupt
 from studies.objective import CandidateFailed, Objective, Proxy
 from studies.records import TrialRecord
@@ -106,6 +107,7 @@ def run_study(
     interrupt = Interrupt()
     url = storage_url(storage, config.storage)
     gallery = Gallery(gallery_folder(url), config.samples) if config.samples else None
+    check_budgets(config.sought(latency))
     if proxy is None and config.proxy is not None:
         proxy = make_proxy(config.proxy, watch, interrupt, gallery)
     with _quiet_optuna(), _storage_errors(), interrupt:

@@ -9,7 +9,7 @@ the same designs.
 To add a sampler, :func:`register` it; `tests/extending/test_add_sampler.py` does.
 
 >>> SAMPLERS.names()
-('tpe', 'nsga2', 'random', 'gp')
+('tpe', 'nsga2', 'random', 'gp', 'greybox')
 >>> trial_seed(0, "d65df1277220", 7) == trial_seed(0, "d65df1277220", 7)
 True
 """
@@ -26,19 +26,23 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search_space.registry import Registry
+from studies.sought import Sought
 
 
 @dataclass(frozen=True)
 class SamplerKind:
     """A way to suggest designs: ``make(seed)`` returns Optuna's sampler.
 
-    ``repeats_unseen`` is true for one that looks at complete trials alone and would suggest a
-    candidate over budget, which is never trained and so never complete, again and again.
+    A sampler that needs to know what is searched has ``informed`` instead, which returns such a
+    function for a study's space, objectives and budgets. ``repeats_unseen`` is true for one that
+    looks at complete trials alone and would suggest a candidate over budget, which is never trained
+    and so never complete, again and again.
     """
 
     name: str
-    make: Callable[[int], BaseSampler]
+    make: Callable[[int], BaseSampler] | None = None
     repeats_unseen: bool = False
+    informed: Callable[[Sought], Callable[[int], BaseSampler]] | None = None
 
 
 SAMPLERS: Registry[SamplerKind] = Registry("sampler")
@@ -70,10 +74,17 @@ def _gp(seed: int) -> BaseSampler:
     return optuna.samplers.GPSampler(seed=seed)
 
 
+def _greybox(sought: Sought) -> Callable[[int], BaseSampler]:
+    from studies.greybox.informed import informed
+
+    return informed(sought)
+
+
 register(SamplerKind("tpe", _tpe))  # the default: 100 trials in under a second
 register(SamplerKind("nsga2", _nsga2))  # needs a thousand trials or more
 register(SamplerKind("random", _random))
 register(SamplerKind("gp", _gp, repeats_unseen=True))  # better than TPE up to about 300 trials
+register(SamplerKind("greybox", informed=_greybox))  # models the loss alone, computes the others
 
 
 def trial_seed(seed: int, space_digest: str, number: int) -> int:
@@ -82,9 +93,16 @@ def trial_seed(seed: int, space_digest: str, number: int) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
 
 
-def make_sampler(kind: str, seed: int, space_digest: str) -> "SeededByTrial":
-    """Return the sampler called ``kind``; raises :class:`WalkbenchError` for an unknown one."""
-    return SeededByTrial(SAMPLERS.get(kind).make, seed, space_digest)
+def make_sampler(kind: str, sought: Sought) -> "SeededByTrial":
+    """Return the sampler called ``kind`` for what a study seeks.
+
+    Raises :class:`WalkbenchError` for an unknown one, and for objectives that it cannot search.
+    """
+    known = SAMPLERS.get(kind)
+    make = known.make if known.informed is None else known.informed(sought)
+    if make is None:
+        raise ValueError(f"sampler {kind!r} is registered with neither make nor informed")
+    return SeededByTrial(make, sought.seed, sought.space.digest())
 
 
 class SeededByTrial(BaseSampler):

@@ -1,9 +1,11 @@
 """The candidates of one trial: random designs, and mutations and crossovers of the front.
 
 >>> from search_space.space import SearchSpace
+>>> from studies.greybox.moves import moves
 >>> switches = Switches.of(SearchSpace.load("pocket"))
 >>> front = np.zeros((2, len(switches.names)), np.int16)
->>> rows = candidates(switches, front, PoolSize(fresh=10), np.random.default_rng(0))
+>>> rng = np.random.default_rng(0)
+>>> rows = candidates(switches, moves(switches), front, PoolSize(fresh=10), rng)
 >>> len(rows) > 100, bool((rows >= 0).all())
 (True, True)
 """
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.greybox.moves import apply, moves
+from studies.greybox.moves import apply
 from studies.greybox.switches import INACTIVE, Levels, Switches
 
 
@@ -35,18 +37,22 @@ def random_designs(switches: Switches, number: int, rng: np.random.Generator) ->
 
 
 def candidates(
-    switches: Switches, front: Levels, size: PoolSize, rng: np.random.Generator
+    switches: Switches, moves: Levels, front: Levels, size: PoolSize, rng: np.random.Generator
 ) -> Levels:
-    """Return unsettled candidates, (candidates, axes), from ``front``, (designs, axes)."""
+    """Return unsettled candidates, (candidates, axes), from ``front``, (designs, axes).
+
+    ``moves`` are those of :func:`studies.greybox.moves.moves`.
+    """
     parts = [random_designs(switches, size.fresh, rng)]
     if len(front):
         parts += [
             _some(_single(switches, _filled(switches, front, rng)), size.single, rng),
-            _some(_moved(switches, _filled(switches, front, rng)), size.moved, rng),
+            _some(_moved(moves, _filled(switches, front, rng)), size.moved, rng),
             _mutated(switches, front, size.double, rng),
             _crossed(switches, front, size.crossed, rng),
         ]
-    return np.unique(np.concatenate(parts), axis=0)
+    rows = np.concatenate(parts)
+    return rows[np.unique(switches.keys(rows), return_index=True)[1]]
 
 
 def _filled(switches: Switches, rows: Levels, rng: np.random.Generator) -> Levels:
@@ -65,8 +71,8 @@ def _single(switches: Switches, rows: Levels) -> Levels:
     return np.concatenate(found)
 
 
-def _moved(switches: Switches, rows: Levels) -> Levels:
-    found = [apply(rows, move) for move in moves(switches)]
+def _moved(moves: Levels, rows: Levels) -> Levels:
+    found = [apply(rows, move) for move in moves]
     return np.concatenate(found) if found else rows[:0]
 
 

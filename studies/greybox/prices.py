@@ -1,7 +1,7 @@
 """Exact prices of many designs: what a search may know of them without training.
 
-A price list turns switches into the values of every cheap metric, and marks what the space
-contradicts. :class:`Priced` builds each design once and remembers it;
+A price list turns switches into the values of every cheap metric, and marks what
+cannot be priced. :class:`Priced` builds each design once and remembers it;
 :class:`studies.greybox.tabulated.Tabulated` looks up an enumerated space.
 
 >>> from search_space.cost import cost
@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from search_space.errors import SpecError
+from search_space.errors import WalkbenchError
 from search_space.spec import UNetSpec
 from studies.greybox.switches import Levels, Switches
 
@@ -40,7 +40,7 @@ class Prices(Protocol):
     def __call__(self, levels: Levels) -> tuple[Levels, Array]:
         """Return settled switches, (designs, axes), and prices, (designs, metrics).
 
-        NaN prices: the values contradict each other.
+        NaN prices: the values contradict each other, or nobody can price the design.
         """
 
 
@@ -73,14 +73,15 @@ class Priced:
         given = row.tobytes()
         if given in self._settled:
             return self._settled[given]
+        levels = row
         try:
             levels, design = self.switches.settle(row)
-        except SpecError:
-            levels = row
-            self._known[given] = (np.nan,) * len(self.names)
-        key = levels.tobytes()
-        if key not in self._known:
-            priced = self._price(design)
-            self._known[key] = tuple(float(priced[name]) for name in self.names)
+            key = levels.tobytes()
+            if key not in self._known:
+                priced = self._price(design)
+                self._known[key] = tuple(float(priced[name]) for name in self.names)
+        except WalkbenchError:  # contradictory, or the latency source cannot price it
+            key = levels.tobytes()
+            self._known[key] = (np.nan,) * len(self.names)
         self._settled[given] = self._settled[key] = key
         return key

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.greybox.gain import Array, certain_gain, expected_gain, free_boxes
+from studies.greybox.moves import moves
 from studies.greybox.pool import PoolSize, candidates, random_designs
 from studies.greybox.prices import Prices
 from studies.greybox.surrogate import Scales, Surrogate, learn_scales
@@ -32,7 +33,7 @@ from studies.greybox.switches import INACTIVE, Levels
 FINALISTS = 384  # candidates whose uncertainty is computed exactly
 BOUNDED_BY = 96  # observations that bound the uncertainty of all candidates before
 FIRST = 10  # designs without a surrogate, spread over the range of the cheap objectives
-DESCENTS = 30  # rounds of mutation towards the budgets where no random design keeps them
+PATIENCE = 3  # rounds of mutation towards the budgets that come no closer to them
 
 
 @dataclass(frozen=True)
@@ -124,14 +125,19 @@ class Search:
         return self._priced(random_designs(self.prices.switches, self.size.base, rng))
 
     @cached_property
+    def _moves(self) -> Levels:
+        return moves(self.prices.switches)
+
+    @cached_property
     def _log_scale(self) -> tuple[Array, Array]:
         """Center and spread of the logarithms of the base designs' prices."""
-        logs = np.log(self.base[1])
+        prices = self.base[1] if len(self.base[1]) else self.descend()[1]
+        logs = _log(prices)
         return logs.mean(axis=0), np.maximum(logs.std(axis=0), 1e-9)
 
     def _features(self, values: Array) -> Array:
         center, spread = self._log_scale
-        return np.asarray(np.clip((np.log(values) - center) / spread, -4, 4))
+        return np.asarray(np.clip((_log(values) - center) / spread, -4, 4))
 
     def _columns(self) -> list[int]:
         return [self.prices.names.index(name) for name in self.cheap]
@@ -209,44 +215,54 @@ class Search:
             rows = np.where(fixed[None, :] == INACTIVE, rows, fixed[None, :]).astype(np.int16)
         levels, values = self.prices(rows)
         kept = self.within(values)
-        levels, first = np.unique(levels[kept], axis=0, return_index=True)
-        return levels, values[kept][first]
+        levels, values = levels[kept], values[kept]
+        first = self._distinct(levels)
+        return levels[first], values[first]
+
+    def _distinct(self, levels: Levels) -> NDArray[np.int64]:
+        """The first place of each design, in the order of their hashes."""
+        return np.unique(self.prices.switches.keys(levels), return_index=True)[1]
 
     def _pool(
         self, front: Levels, tried: Levels, rng: np.random.Generator, fixed: Levels | None
     ) -> tuple[Levels, Array]:
         """Return candidates within budget that nobody has tried, and their prices."""
-        rows = candidates(self.prices.switches, front, self.size, rng)
+        rows = candidates(self.prices.switches, self._moves, front, self.size, rng)
         pool, prices = self._priced(rows, fixed)
         if fixed is None:
             pool = np.concatenate([pool, self.base[0]])
             prices = np.concatenate([prices, self.base[1]])
-            pool, first = np.unique(pool, axis=0, return_index=True)
-            prices = prices[first]
+            first = self._distinct(pool)
+            pool, prices = pool[first], prices[first]
         if not len(pool):
             pool, prices = self.descend(rng, fixed)
-        new = ~_is_in(pool, tried)
+        keys = self.prices.switches.keys
+        new = ~np.isin(keys(pool), keys(tried))
         return (pool[new], prices[new]) if new.any() else (pool, prices)
 
     def descend(
-        self, rng: np.random.Generator, fixed: Levels | None = None
+        self, rng: np.random.Generator | None = None, fixed: Levels | None = None
     ) -> tuple[Levels, Array]:
         """Mutate towards the budgets; return designs within them and their prices.
 
-        Raises :class:`NoDesignWithinBudgets` after :data:`DESCENTS` rounds without one.
+        Raises :class:`NoDesignWithinBudgets` when :data:`PATIENCE` rounds come no closer.
         """
+        rng = rng or np.random.default_rng([self.seed, 0xDE])
         switches = self.prices.switches
         best = np.empty((0, len(switches.names)), np.int16)
-        for _ in range(DESCENTS):
-            rows = candidates(switches, best, self.size, rng)
+        closest, since = np.inf, 0
+        while since < PATIENCE:
+            rows = candidates(switches, self._moves, best, self.size, rng)
             if fixed is not None:
                 rows = np.where(fixed[None, :] == INACTIVE, rows, fixed[None, :])
             levels, values = self.prices(np.concatenate([rows.astype(np.int16), best]))
             inside = self.within(values)
             if inside.any():
                 return levels[inside], values[inside]
-            order = np.argsort(self._excess(values), kind="stable")[:8]
-            best = levels[order]
+            excess = self._excess(values)
+            best = levels[np.argsort(excess, kind="stable")[:8]]
+            since = since + 1 if excess.min() >= closest else 0
+            closest = min(closest, float(excess.min()))
         _, values = self.prices(best[:1])
         named = dict(zip(self.prices.names, map(float, values[0]), strict=True))
         raise NoDesignWithinBudgets(best[0], named)
@@ -255,7 +271,7 @@ class Search:
         """By how much designs exceed their budgets, as a share of them, in total."""
         total = np.where(np.isfinite(values).all(axis=1), 0.0, np.inf)
         for name, limit in self.budgets.items():
-            over = values[:, self.prices.names.index(name)] / limit - 1
+            over = (values[:, self.prices.names.index(name)] - limit) / (abs(limit) or 1.0)
             total = total + np.maximum(np.nan_to_num(over, nan=np.inf), 0.0)
         return np.asarray(total)
 
@@ -298,6 +314,11 @@ class Search:
         return np.asarray(high + 0.1 * np.where(high > low, high - low, np.abs(high)))
 
 
+def _log(prices: Array) -> Array:
+    """Logarithms of sizes; a maximised metric is negative in here."""
+    return np.asarray(np.log(np.maximum(np.abs(prices), 1e-12)))
+
+
 def _clipped(loss: Array) -> Array:
     """Pull in losses far above the others, which would flatten everything below."""
     low, middle, high = np.quantile(loss, [0.25, 0.5, 0.75])
@@ -333,8 +354,3 @@ def _non_dominated(points: Array) -> NDArray[np.int64]:
         if not ((unique <= point).all(axis=1) & (unique < point).any(axis=1)).any()
     ]
     return np.asarray(kept, np.int64)
-
-
-def _is_in(rows: Levels, others: Levels) -> NDArray[np.bool_]:
-    there = {row.tobytes() for row in np.ascontiguousarray(others, np.int16)}
-    return np.array([row.tobytes() in there for row in np.ascontiguousarray(rows, np.int16)], bool)

@@ -9,6 +9,7 @@ design over budget is proposed.
 >>> from search_space.cost import cost
 >>> from search_space.space import SearchSpace
 >>> from studies.greybox.pool import PoolSize
+>>> from studies.greybox.prices import Priced
 >>> switches = Switches.of(SearchSpace.load("pocket"))
 >>> prices = Priced(switches, ("params",), lambda design: {"params": cost(design).params})
 >>> search = Search(prices, ("params",), {"params": 400e6}, size=PoolSize(20, 20, 20))
@@ -30,7 +31,6 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search_space.errors import WalkbenchError
-from studies.greybox.prices import Priced as Priced
 from studies.greybox.proposal import History, NoDesignWithinBudgets, Search
 from studies.greybox.switches import Levels, Switches, UnknownValue
 
@@ -52,7 +52,8 @@ class GreyboxSampler(BaseSampler):
                 f"got {', '.join(unknown) or 'none'}; use 'tpe'"
             )
         self._search, self._seed = search, seed
-        self._loss = objectives.index(unknown[0]) if unknown else None
+        self._loss = list(objectives).index(unknown[0]) if unknown else None
+        self._sign = 1.0
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -72,6 +73,8 @@ class GreyboxSampler(BaseSampler):
         switches = self._search.prices.switches
         given = trial.system_attrs.get(_FIXED, {})
         fixed = switches.row(given) if given else None
+        maximised = study.directions[self._loss or 0] is optuna.study.StudyDirection.MAXIMIZE
+        self._sign = -1.0 if maximised else 1.0
         history = self._history(study, trial.number)
         try:
             row = self._search.propose(history, self._seed, trial.number, fixed)
@@ -114,7 +117,7 @@ class GreyboxSampler(BaseSampler):
     def _loss_of(self, trial: FrozenTrial) -> float:
         if trial.state is not TrialState.COMPLETE or self._loss is None:
             return float("nan")
-        return float(trial.values[self._loss])
+        return self._sign * float(trial.values[self._loss])
 
 
 def _row(switches: Switches, trial: FrozenTrial) -> Levels | None:

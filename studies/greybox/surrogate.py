@@ -19,7 +19,7 @@ observations from saying too much.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,10 +88,36 @@ class Surrogate:
         )
 
     def mean(self, levels: Levels, costs: Array) -> Array:
-        """Return the expected loss without noise, (designs,)."""
-        here, there = (levels, costs), (self.levels, self.costs)
-        kernel = _kernel(self.sizes, self.ordered, self.scales, here, there)
-        return self.center + self.spread * (kernel @ self.solved)
+        """Return the expected loss without noise, (designs,).
+
+        The sums over observations are taken first, once, which for many designs costs far less
+        than their kernel.
+        """
+        scales, axes = self.scales, len(self.sizes)
+        main, pairs, squares, by_costs = self._sums
+        here = _spread_out(self.sizes, self.ordered, scales, levels, squared=False)
+        products = np.einsum("ij,ij->i", here @ pairs, here)
+        products -= _spread_out(self.sizes, self.ordered, scales, levels, squared=True) @ squares
+        kernel = (
+            CONSTANT * self.solved.sum()
+            + scales.main / axes * (here @ main)
+            + scales.pairs / max(axes * (axes - 1), 1) * products
+            + scales.costs / max(costs.shape[1], 1) * (costs @ by_costs)
+        )
+        return np.asarray(self.center + self.spread * kernel)
+
+    @cached_property
+    def _sums(self) -> tuple[Array, Array, Array, Array]:
+        """Features of the observations, their products and squares, weighted and summed."""
+        plain = _spread_out(self.sizes, self.ordered, self.scales, self.levels, squared=False)
+        squared = _spread_out(self.sizes, self.ordered, self.scales, self.levels, squared=True)
+        weighted = self.solved[:, None] * plain
+        return (
+            weighted.sum(axis=0),
+            plain.T @ weighted,
+            self.solved @ squared,
+            self.solved @ self.costs,
+        )
 
     def predict(self, levels: Levels, costs: Array) -> tuple[Array, Array]:
         """Return expected loss and its standard deviation, both (designs,), noise left out."""
@@ -203,22 +229,31 @@ def _kernel(
     there: tuple[Levels, Array],
 ) -> Array:
     """The covariance of the losses of two lists of designs, (here, there)."""
-    plain, squared = _features(sizes, ordered)
-    roots = np.sqrt(scales.weights)
-
-    def spread_out(rows: list[Array], powers: Array, levels: Levels) -> Array:
-        columns = [p * r[c] for r, p, c in zip(rows, powers, levels.T, strict=True)]
-        return np.concatenate(columns, axis=1)
-
-    total = spread_out(plain, roots, here[0]) @ spread_out(plain, roots, there[0]).T
-    weights = np.asarray(scales.weights)
-    squares = spread_out(squared, weights, here[0]) @ spread_out(squared, weights, there[0]).T
+    spread = partial(_spread_out, sizes, ordered, scales)
+    total = spread(here[0], squared=False) @ spread(there[0], squared=False).T
+    squares = spread(here[0], squared=True) @ spread(there[0], squared=True).T
     axes, features = len(sizes), max(here[1].shape[1], 1)
     return np.asarray(
         CONSTANT
         + scales.main * total / axes
         + scales.pairs * _products(total, squares, axes)
         + scales.costs * (here[1] @ there[1].T) / features
+    )
+
+
+def _spread_out(
+    sizes: tuple[int, ...],
+    ordered: tuple[bool, ...],
+    scales: Scales,
+    levels: Levels,
+    *,
+    squared: bool,
+) -> Array:
+    """Rows, (designs, features), whose products are Σ_a w_a s_a, or ``squared`` Σ_a (w_a s_a)²."""
+    tables = _features(sizes, ordered)[squared]
+    powers = np.asarray(scales.weights) if squared else np.sqrt(scales.weights)
+    return np.concatenate(
+        [p * rows[c] for rows, p, c in zip(tables, powers, levels.T, strict=True)], axis=1
     )
 
 

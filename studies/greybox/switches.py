@@ -88,6 +88,15 @@ class Switches:
         pairs = zip(self.names, self.values, row, strict=True)
         return {name: values[level] for name, values, level in pairs if level != INACTIVE}
 
+    @cached_property
+    def _multipliers(self) -> NDArray[np.uint64]:
+        return np.random.default_rng(0).integers(1, 1 << 63, len(self.names), np.uint64) | 1
+
+    def keys(self, levels: Levels) -> NDArray[np.uint64]:
+        """Return a 64-bit hash of each row, (designs,), by which equal rows are found."""
+        shifted = (levels.astype(np.int64) + 2).astype(np.uint64)
+        return np.asarray((shifted * self._multipliers).sum(axis=1, dtype=np.uint64))
+
     def settle(self, row: Levels) -> tuple[Levels, UNetSpec]:
         """Return the switches with those without effect at -1, and their design.
 
