@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from studies.cli.output import Column, Format, FormatOption, emit, err
+from studies.cli.space_sweep import sweep_command
 from studies.formats import count, giga, millions
 
 SpaceArgument = Annotated[str, typer.Argument(help="A shipped space or a TOML file.")]
@@ -97,4 +98,5 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_spaces)
     group.command()(show)
     group.command()(sample)
+    group.command("sweep")(sweep_command)
     app.add_typer(group, name="space")
