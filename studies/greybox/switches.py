@@ -90,7 +90,8 @@ class Switches:
 
     @cached_property
     def _multipliers(self) -> NDArray[np.uint64]:
-        return np.random.default_rng(0).integers(1, 1 << 63, len(self.names), np.uint64) | 1
+        drawn = np.random.default_rng(0).integers(1, 1 << 63, len(self.names), np.uint64)
+        return np.asarray(drawn | np.uint64(1), np.uint64)
 
     def keys(self, levels: Levels) -> NDArray[np.uint64]:
         """Return a 64-bit hash of each row, (designs,), by which equal rows are found."""
