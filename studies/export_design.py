@@ -9,6 +9,7 @@ search_space.errors.WalkbenchError: 'sd15' is not a trial number, so --study dem
 leave it out
 """
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,7 @@ def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
     if not found.spec:
         raise WalkbenchError(
             f"trial {number} of study {name!r} has no spec ({found.state.lower()}); "
-            f"`walkbench study best {name} --all` lists those that have"
+            f"`walkbench study best {shlex.quote(name)} --all` lists those that have"
         )
     return Exportable(
         UNetSpec.from_dict(found.spec),

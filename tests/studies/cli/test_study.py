@@ -78,6 +78,29 @@ def test_run_says_what_it_did_as_json_and_running_again_does_nothing(study, tmp_
     assert "6 of 6 trials were done already; --trials 12 adds as many" in again.stderr
 
 
+def test_a_worker_that_leaves_the_rest_to_others_says_so(study, tmp_path):
+    from studies.store import open_storage, open_study
+
+    config = str(tmp_path / "study.toml")
+    study("run", config, "--trials", "1")
+    taken = open_study(open_storage(f"sqlite:///{tmp_path}/studies.db"), "small").ask()
+    taken.set_user_attr("worker", {"host": "another machine", "pid": 1})
+    said = " ".join(study("run", config, "--trials", "3").stderr.split())
+    assert "2 of 3 trials are done and other workers run the rest, so this one ends" in said
+
+
+def test_a_suggested_command_is_quoted_for_the_shell(study, tmp_path):
+    config = tmp_path / "study.toml"
+    config.write_text(config.read_text().replace('"small"', '"my study"', 1))
+    said = study("run", str(config), "--trials", "1").stderr
+    assert "study best 'my study' --all --storage " in said
+
+
+def test_help_of_run_names_every_shipped_config(study):
+    said = " ".join(study("run", "--help").stdout.split())
+    assert "demo, snapgen" in said
+
+
 def test_every_trial_is_one_line_on_stderr_and_the_front_a_table_on_stdout(study, tmp_path):
     result = study("run", str(tmp_path / "study.toml"))
     lines = [line for line in result.stderr.splitlines() if "trial " in line and "/6" in line]
