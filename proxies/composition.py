@@ -26,11 +26,11 @@ __all__ = ["Composition", "composition", "total_variation"]
 def composition(samples: Samples) -> Composition:
     """Return the scores of pictures drawn for prompts."""
     prompts = [example.prompt for example in samples.examples]
-    readings = [read(image) for image in samples.images]
+    readings = [read(image, samples.fills) for image in samples.images]
     verdicts = [judge(r, prompt) for r, prompt in zip(readings, prompts, strict=True)]
     by_task = {
         task: [v.loose for v, prompt in zip(verdicts, prompts, strict=True) if prompt.tag == task]
-        for task in TASKS
+        for task in dict.fromkeys((*TASKS, *sorted(prompt.tag for prompt in prompts)))
     }
     return Composition(
         n=len(verdicts),
@@ -40,6 +40,7 @@ def composition(samples: Samples) -> Composition:
         count=_share_or_none(v.count for v in verdicts),
         color=_share_or_none(v.color for v in verdicts),
         position=_share_or_none(v.position for v in verdicts),
+        fill=_share_or_none(v.fill for v in verdicts),
         by_task={task: _share(passed) for task, passed in by_task.items() if passed},
         residual=sum(reading.residual for reading in readings) / len(readings),
         variation=total_variation([r.scene for r in readings], [e.scene for e in samples.examples]),

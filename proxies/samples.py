@@ -17,8 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from proxies.data.dataset import drawn_at, examples, shapes, to_bytes
+from proxies.data.dataset import Captioned, drawn_at, examples, shapes, to_bytes
 from proxies.data.prompts import Example
+from proxies.data.scene_data import scene_examples, scene_pictures
+from proxies.data.scenes import TASKS, task_named
 from proxies.flow_matching import integrate
 from proxies.memory import largest_that_fits
 from proxies.trainer import Trainer
@@ -37,6 +39,7 @@ class Samples:
     images: NDArray[np.uint8]
     examples: tuple[Example, ...]
     split: str = "validation"  # of the prompts
+    fills: tuple[str, ...] = ("solid",)  # that things may have
 
 
 def draw_samples(
@@ -48,13 +51,13 @@ def draw_samples(
 ) -> Samples:
     """Return what the averaged weights draw for the first ``count`` prompts of ``split``.
 
-    More of them begin with the same ones. Twins of other pictures than shapes draw for the captions
-    they are validated on, as many as there are, and the result has no ``examples``. ``progress`` is
-    told how many are drawn; weights and mode of ``trainer`` are left as they were. Where memory is
-    short, fewer are drawn at once. Raises :class:`WalkbenchError` when not even one can be, and for
-    latents, which are no pictures.
+    More of them begin with the same ones. Twins of other pictures than shapes and scenes draw for
+    the captions they are validated on, as many as there are, and the result has no ``examples``.
+    ``progress`` is told how many are drawn; weights and mode of ``trainer`` are left as they were.
+    Where memory is short, fewer are drawn at once. Raises :class:`WalkbenchError` when not even one
+    can be, and for latents, which are no pictures.
     """
-    text, labels, wanted = _prompts(trainer, count, split)
+    text, labels, wanted, fills = _prompts(trainer, count, split)
     count, size = len(labels), trainer.settings.latent
     device, generator = trainer.hardware.device, torch.Generator().manual_seed(NOISE_SEED)
     noise = torch.randn((count, 3, size, size), generator=generator)
@@ -83,23 +86,34 @@ def draw_samples(
             f"{device} has too little memory to draw one picture of {size} pixels; use a "
             "smaller width or latent"
         )
-    return Samples(np.concatenate(drawn), wanted, split)
+    return Samples(np.concatenate(drawn), wanted, split, fills)
 
 
 def _prompts(
     trainer: Trainer, count: int, split: str
-) -> tuple[Tensor, Tensor, tuple[Example, ...]]:
-    """Return text and labels of ``count`` prompts, (N, T) and (N,), with examples of shapes."""
-    data = trainer.data
+) -> tuple[Tensor, Tensor, tuple[Example, ...], tuple[str, ...]]:
+    """Return text and labels of ``count`` prompts, (N, T) and (N,).
+
+    With examples and fills of pictures that the checker can read.
+    """
+    data, size = trainer.data, trainer.settings.latent
+    made: Captioned | None = None
+    asked: tuple[Example, ...] = ()
+    fills: tuple[str, ...] = ("solid",)
     if data.name == "shapes":
-        made = shapes(split, count, trainer.settings.latent)
-        asked = examples(split, count, drawn_at(trainer.settings.latent))
-        return torch.from_numpy(made.tokens), torch.from_numpy(made.labels), asked
+        made = shapes(split, count, size)
+        asked = examples(split, count, drawn_at(size))
+    elif task := task_named(data.name):
+        made = scene_pictures(task, split, count, size)
+        asked = scene_examples(task, split, count, drawn_at(size, TASKS[task].least))
+        fills = TASKS[task].fills
+    if made is not None:
+        return torch.from_numpy(made.tokens), torch.from_numpy(made.labels), asked, fills
     if data.text_width or data.channels != 3:
         raise WalkbenchError(
             f"{data.name!r} are latents, which need their VAE to be seen; leave samples out"
         )
-    return trainer.validation.text[:count], trainer.validation.labels[:count], ()
+    return trainer.validation.text[:count], trainer.validation.labels[:count], (), fills
 
 
 def real_samples(count: int, size: int, start: int = 0) -> Samples:

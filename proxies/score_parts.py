@@ -37,6 +37,7 @@ class Composition:
     residual: float
     variation: float
     split: str = "validation"
+    fill: float | None = None
 
 
 @dataclass(frozen=True)

@@ -107,9 +107,11 @@ def _thing(
     fills: Sequence[str],
 ) -> Thing | None:
     """Return the thing that a part shows, or None."""
-    inner = 0.6 if fills == ("solid",) else 0.85  # rims and stripes are all edge
-    strong = mask & (distance >= np.quantile(distance[mask], inner))
-    color = int(((np.median(pixels[strong], axis=0) - _RGB) ** 2).sum(axis=1).argmin())
+    strong = mask & (distance >= np.quantile(distance[mask], 0.6))  # inner pixels, not edges
+    if fills == ("solid",):
+        color = int(((np.median(pixels[strong], axis=0) - _RGB) ** 2).sum(axis=1).argmin())
+    else:
+        color = _nearest_mixture(pixels[strong], background)
     ray = _RGB[color] - background
     near = ndimage.binary_dilation(mask, structure=_EIGHT)  # edges below the threshold count too
     alpha = np.clip((pixels - background) @ ray / (ray @ ray), 0, 1) * near  # (size, size)
@@ -128,6 +130,18 @@ def _thing(
         if residual <= least:
             best, least = Thing(shape, _COLORS[color], x, top, radius, fill), residual
     return best
+
+
+def _nearest_mixture(pixels: NDArray[np.float64], background: NDArray[np.float64]) -> int:
+    """Return the colour whose mixtures with the background come nearest to ``pixels``, (N, 3).
+
+    Rims and stripes are mixtures all over: no pixel shows their colour itself.
+    """
+    rays = _RGB - background  # (8, 3)
+    seen = pixels - background  # (N, 3)
+    share = np.clip(seen @ rays.T / (rays**2).sum(axis=1), 0, 1)  # (N, 8)
+    off = ((seen[:, None] - share[:, :, None] * rays) ** 2).sum(axis=2)  # (N, 8)
+    return int(off.sum(axis=0).argmin())
 
 
 def check(picture: NDArray[np.uint8], prompt: Prompt, fills: Sequence[str] = ("solid",)) -> Verdict:

@@ -92,6 +92,11 @@ def content_name(task: str) -> str:
     return f"{task}-{REVISION}"
 
 
+def task_named(content: str) -> str | None:
+    """Return the task whose pictures have this name; None where they are of none."""
+    return next((task for task in TASKS if content_name(task) == content), None)
+
+
 def task_of(name: str, size: int) -> SceneTask:
     """Return task ``name``; raises :class:`WalkbenchError` where ``size`` is too small for it."""
     if name not in TASKS:

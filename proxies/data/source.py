@@ -67,6 +67,11 @@ class DataSource:
         return self.data in (None, SHAPES) and self.images is None and self.latents is None
 
     @property
+    def is_scenes(self) -> bool:
+        """Whether these are pictures of :mod:`proxies.data.scenes`, which the checker reads too."""
+        return self.data in SCENE_TASKS
+
+    @property
     def drawable(self) -> bool:
         """Whether what a twin learns are pixels; latents would need their VAE to be seen."""
         return self.latents is None

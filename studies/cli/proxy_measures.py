@@ -103,11 +103,15 @@ class Measures:
         """Raise :class:`WalkbenchError` for what could not be measured after training."""
         readers = {"--composition": self.composition, "--distances": self.distances}
         reading = [option for option, value in readers.items() if value]
-        if reading and not source.is_shapes:
-            raise WalkbenchError(f"{reading[0]} draws shapes; leave it out with other data")
+        if reading and not source.is_shapes and (self.distances or not source.is_scenes):
+            raise WalkbenchError(f"{reading[-1]} draws shapes; leave it out with other data")
         if self.samples and not source.drawable:
             raise WalkbenchError("--samples draws pictures; leave it out with latents")
-        if self.composition or self.distances:
+        if source.is_scenes and self.composition:
+            from proxies.data.scenes import task_of
+
+            task_of(str(source.data), side)
+        elif self.composition or self.distances:
             from proxies.data.shapes import check_readable
 
             check_readable(side)

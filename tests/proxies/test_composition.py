@@ -4,17 +4,31 @@ import pytest
 from proxies.composition import composition, total_variation
 from proxies.data.dataset import examples, shapes
 from proxies.data.prompts import TASKS
-from proxies.data.shapes import Scene, Thing
-from proxies.recipe import Budget
+from proxies.data.scene_data import scene_examples, scene_pictures
+from proxies.data.shapes import FILLS, Scene, Thing
+from proxies.recipe import Budget, Recipe
 from proxies.samples import Samples, draw_samples, grid, save_grid
 from tests.proxies.small import made
 
 N = 150
+FEW = Recipe(batch=2, train_images=8, validation_images=8)
+DATA = tuple(scene_pictures("scenes", split, 8, 32) for split in ("train", "validation"))
 
 
 @pytest.fixture(scope="module")
 def real():
     return Samples(shapes("validation", N, 24).images, examples("validation", N, 24))
+
+
+@pytest.mark.parametrize("split", ["validation", "pairs", "counts"])
+def test_real_scenes_fulfil_every_prompt_with_fills_and_held_out_combinations(split):
+    images = scene_pictures("scenes", split, 60, 32).images
+    asked, fills = scene_examples("scenes", split, 60, 32), FILLS
+    scores = composition(Samples(images, asked, split, fills))
+    assert scores.strict == scores.loose == scores.color == scores.fill == 1.0
+    assert set(scores.by_task) == {example.prompt.tag for example in asked}
+    solid = composition(Samples(images, asked, split))  # a reader that knows no fills
+    assert solid.fill is not None and solid.fill < 0.6
 
 
 def test_real_pictures_fulfil_everything(real):
@@ -77,3 +91,12 @@ def test_a_grid_has_every_picture_in_its_place(real, tmp_path):
     assert (out[26:50, 26:50] == real.images[3]).all()
     save_grid(tmp_path / "grid.png", real.images[:5])
     assert (tmp_path / "grid.png").stat().st_size > 500
+
+
+def test_a_twin_of_scenes_draws_for_held_out_prompts_and_is_read_with_fills():
+    trainer = made(data=DATA, recipe=FEW, latent=32, width=8)
+    trainer.advance(Budget(steps=1))
+    samples = draw_samples(trainer, 4, "counts", steps=2)
+    assert samples.fills == FILLS and samples.images.shape == (4, 32, 32, 3)
+    assert [example.prompt.tag for example in samples.examples] == ["count"] * 4
+    assert composition(samples).n == 4

@@ -147,6 +147,8 @@ def test_an_interruption_while_drawing_keeps_the_score(spec, monkeypatch):
     [
         (["--composition", "--data", "digits"], "--composition draws shapes"),
         (["--distances", "--images", "."], "--distances draws shapes"),
+        (["--composition", "--distances", "--data", "crowd"], "--distances draws shapes"),
+        (["--composition", "--data", "crowd"], "24 pixels are too small for 'crowd'"),
         (["--distances", "--draw", "99"], "99 pictures are too few"),
         (["--composition", "--draw", "0"], "--draw is 0; a positive number"),
         (["--composition", "--split", "pair"], "did you mean 'pairs'"),
