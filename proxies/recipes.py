@@ -15,7 +15,7 @@ ADAMW = Recipe(learning_rate=6e-3, warm_up=50, betas=(0.9, 0.95), validation_ima
 FAIR = Recipe(
     optimizer="muon",
     learning_rate=1.2e-2,
-    warm_up=50,
+    warm_up=20,
     betas=(0.9, 0.95),
     cooldown=0.25,
     validation_images=512,
