@@ -1,7 +1,7 @@
-"""The dashboard: what `walkbench dashboard` opens. Each page is a script under views/.
+"""The dashboard that `walkbench dashboard` opens. Each page is a script under views/.
 
-The folder is not called `pages`: Streamlit would then run a page that is opened by its address
-without this script, and so without its frame.
+The folder is not called `pages`: Streamlit would run a page in it without this script, and so
+without the navigation.
 """
 
 import streamlit as st

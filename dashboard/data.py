@@ -1,7 +1,7 @@
-"""What the pages show, read once and kept until it changes.
+"""Data of the pages, cached until it changes.
 
-Storages stay open from one refresh to the next; what is computed from a study is kept under its
-storage, its name and its last trial. A study object is never kept: it belongs to one thread.
+Storages stay open between refreshes. Results computed from a study are cached by its storage, its
+name and its last trial. Study objects are never cached: each belongs to one thread.
 """
 
 from datetime import datetime
@@ -25,18 +25,18 @@ def study_names(url: str) -> list[str]:
 
 
 def study(url: str, name: str) -> StudyData:
-    """Return the study as it stands now; only trials that are new are read anew."""
+    """Return the study as it stands now; only new trials are read from the database."""
     return read_study(_storage(url, _file(url)), name)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _storage(url: str, file: tuple[int, int] | None) -> Any:
-    """Keep the storage open; ``file`` is part of the key, so that a new file is opened anew."""
+    """Keep the storage open; ``file`` is part of the key, so that a replaced file is reopened."""
     return open_for_reading(url)
 
 
 def _file(url: str) -> tuple[int, int] | None:
-    """Return what tells a SQLite file from another one that took its name."""
+    """Return what identifies a SQLite file, even when another takes its name; None otherwise."""
     parsed = sqlalchemy.make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return None
@@ -70,7 +70,7 @@ def walk(family: str, device: str) -> list[dict[str, Any]]:
 
 
 def shown_url(url: str) -> str:
-    """Write a storage's address without its password; text that is no address as it is."""
+    """Return a storage's URL without its password; other text unchanged."""
     try:
         return sqlalchemy.make_url(url).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError:
@@ -78,16 +78,16 @@ def shown_url(url: str) -> str:
 
 
 def storage_option(url: str) -> list[str]:
-    """Return the words that make a command use the storage at ``url``, none for the default one.
+    """Return the option that makes a command use the storage at ``url``; empty for the default.
 
-    The shell that a command is pasted into may not have our environment, so only the default that
-    is built in counts.
+    The shell that a command is pasted into may lack this process's environment, so only the
+    built-in default needs no option.
     """
     return [] if url == DEFAULT_STORAGE else ["--storage", shown_url(url)]
 
 
 def example_storage() -> str | None:
-    """Return the address of the study that ships with Walkbench, None where it does not."""
+    """Return the URL of the example study; None in an installation without it."""
     folder = files("studies") / "example"
     if not folder.is_dir():
         return None

@@ -1,4 +1,4 @@
-"""The page's icon: three steps down, drawn here so that no browser has to fetch it.
+"""The page's icon: three steps down, drawn in code so that nothing is fetched.
 
 >>> icon().size
 (64, 64)

@@ -1,4 +1,4 @@
-"""Choosing a storage and a study, and what to say when there is none yet."""
+"""Widgets that choose a storage and a study, and the help shown when there is none yet."""
 
 import os
 import shlex
@@ -15,9 +15,9 @@ STUDY = "WALKBENCH_STUDY"  # set by `walkbench dashboard --study`
 
 
 def choose_study(storage_place: Any, study_place: Any) -> tuple[str, StudyData]:
-    """Draw the two choices in their places; return the storage's URL and the study.
+    """Draw both choices in their containers; return the storage's URL and the study.
 
-    Ends the page with an explanation where there is nothing to choose from.
+    Stops the page with an explanation when there is nothing to choose from.
     """
     url = _choose_storage(storage_place)
     try:
@@ -27,7 +27,7 @@ def choose_study(storage_place: Any, study_place: Any) -> tuple[str, StudyData]:
         wanted = os.environ.get(STUDY)
         first = names.index(wanted) if wanted in names else 0
         if wanted and wanted not in names:
-            st.warning(f"{data.shown_url(url)} holds no study {wanted!r}; showing another one.")
+            st.warning(f"{data.shown_url(url)} holds no study {wanted!r}; another one is shown.")
         if st.session_state.get("study") not in names:
             st.session_state.study = names[first]
         name = study_place.selectbox("Study", names, key="study")
@@ -65,7 +65,7 @@ def _storage_label(text: str) -> str:
 
 def _nothing_yet(url: str, reason: str) -> NoReturn:
     reason = reason[0].upper() + reason[1:]
-    st.info(f"{reason}\n\nA study is made on the command line, then looked at here:")
+    st.info(f"{reason}\n\nRun a study on the command line, then reload this page:")
     command = ["walkbench", "study", "run", "demo", *data.storage_option(url)]
     st.code(shlex.join(command), language="bash")
     example = data.example_storage()

@@ -1,4 +1,4 @@
-"""Small tables as HTML: nothing is cut off, numbers align, the look is the page's own.
+"""Small tables as HTML in the look of the page: cells wrap, numbers align.
 
 >>> "<td>a &lt; b</td>" in table(["x"], [["a < b"]])
 True
@@ -34,10 +34,9 @@ def table(
 ) -> str:
     """Return an HTML table with its style; cells are text, not markup.
 
-    ``classes`` give each column's class (``k`` key, ``n`` number, ``p`` published, ``w`` the same
-    where it may be long),
-    ``marked`` is the row to highlight, ``groups`` a line of headings above the head, each with the
-    columns it spans.
+    ``classes`` has each column's class: ``k`` key, ``n`` number, ``p`` published, ``w`` published
+    and possibly long. ``marked`` is the row to highlight, ``groups`` a line of headings above the
+    head, each with the number of columns it spans.
     """
     kinds = list(classes or [""] * len(head))
     above = "".join(f'<th colspan="{span}">{escape(name)}</th>' for name, span in groups)

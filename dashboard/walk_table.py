@@ -1,4 +1,4 @@
-"""The design walk as a table: ours, the change, and what is published, side by side.
+"""The design walk as a table: our figures, their changes and the published ones side by side.
 
 >>> from studies.walk import walk_rows
 >>> "not published" in walk_table(walk_rows("M"), "mqa")

@@ -257,7 +257,7 @@ def _enqueue(
     if listed is None:
         named = all_named().items()
         designs = [NamedDesign(name, spec) for name, spec in named if spec in space]
-        return _without_twins(designs), ()
+        return _distinct(designs), ()
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise table.bad("designs", "a list of names or JSON files of specs")
     inside, outside = [], []
@@ -275,10 +275,10 @@ def _enqueue(
             f"{table.where}: [enqueue] {outside[0]}{more}; widen the space, remove the design, "
             "or leave such designs out with strict = false"
         )
-    return _without_twins(inside), tuple(outside)
+    return _distinct(inside), tuple(outside)
 
 
-def _without_twins(designs: list[NamedDesign]) -> tuple[NamedDesign, ...]:
+def _distinct(designs: list[NamedDesign]) -> tuple[NamedDesign, ...]:
     """Drop later names of one design: snapgen-imagenet is the last step of family F."""
     first: dict[str, NamedDesign] = {}
     for design in designs:

@@ -1,4 +1,4 @@
-"""One table of a TOML config, read strictly: types, ranges, and no key that nobody asked for.
+"""One table of a TOML config, read strictly: types, ranges, no unknown keys.
 
 >>> table = ConfigTable("my.toml", "study", {"trials": 0})
 >>> table.whole("trials", least=1)
@@ -16,7 +16,7 @@ REQUIRED: Any = object()
 
 
 class ConfigTable:
-    """One table of the config: every read checks type and range; :meth:`done` finds strangers."""
+    """One table of a config: reads check type and range, :meth:`done` finds unknown keys."""
 
     def __init__(self, where: str, name: str, data: Any) -> None:
         if not isinstance(data, dict):
@@ -25,7 +25,7 @@ class ConfigTable:
         self.known: list[str] = []
 
     def take(self, key: str, default: Any = REQUIRED) -> Any:
-        """Return the value as it stands; raises when it is missing and has no default."""
+        """Return the value unchecked; raises when it is missing and has no default."""
         self.known.append(key)
         if key not in self.data and default is REQUIRED:
             raise WalkbenchError(f"{self.where}: [{self.name}] {key} is missing")

@@ -1,11 +1,11 @@
-"""Ctrl-C that cannot get lost.
+"""An interrupt that is never lost.
 
-Python raises `KeyboardInterrupt` wherever it happens to be, and where that is inside a callback of
-a C library the exception is printed and dropped: the program goes on. Here the signal is also
-remembered, and training asks for it at every step.
+Python raises `KeyboardInterrupt` at the current instruction. Inside a callback of a C library the
+exception is printed and dropped, and the program continues. :class:`Interrupt` also remembers the
+signal, and training checks it at every step.
 
 >>> with Interrupt() as interrupt:
-...     interrupt.check()  # nothing has been pressed
+...     interrupt.check()  # Ctrl-C was not pressed
 """
 
 import signal
@@ -15,7 +15,7 @@ from typing import Any, Self
 
 
 class Interrupt:
-    """Remembers SIGINT while it is entered; outside the main thread it does nothing."""
+    """Context manager that remembers SIGINT; outside the main thread it does nothing."""
 
     def __init__(self) -> None:
         self._pressed = False
@@ -35,6 +35,6 @@ class Interrupt:
         raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Raise `KeyboardInterrupt` if Ctrl-C was pressed and nobody saw it."""
+        """Raise `KeyboardInterrupt` if Ctrl-C was pressed and the exception was dropped."""
         if self._pressed:
             raise KeyboardInterrupt

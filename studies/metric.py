@@ -102,9 +102,14 @@ class Metric:
         return f"{self.title} ({', '.join(filter(None, (unit, _UNCERTAIN[self.uncertainty])))})"
 
     @property
+    def phrase(self) -> str:
+        """The title inside a sentence: latency, but MACs."""
+        return self.title if self.title[:2].isupper() else self.title[:1].lower() + self.title[1:]
+
+    @property
     def column(self) -> str:
         """The heading of a table's column."""
-        return self.heading or self.title.lower()
+        return self.heading or self.phrase
 
     def oriented(self, value: float) -> float:
         """Return ``value`` with less always better; the one place that knows of maximising."""

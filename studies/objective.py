@@ -5,14 +5,14 @@ trial stores the design's spec, digest, cost, latency, feasibility and provenanc
 starts, so a trial that fails or is interrupted still says what it was about. How a trial ends:
 
 - COMPLETE: it has a value for every objective.
-- PRUNED: over budget, so it was not trained and has no proxy loss; no number is invented for it.
-  TPE learns from its constraints. NSGA-II and GP look at completed trials alone; to them such a
-  candidate is no candidate. Where no objective needs training, it is COMPLETE and infeasible.
+- PRUNED: over budget, so it was not trained and has no proxy loss. TPE learns from its constraints;
+  NSGA-II and GP use only completed trials. Where no objective needs training, it is COMPLETE and
+  infeasible.
 - FAIL with a reason in `failed`: the training diverged, or the design cannot be priced or shrunk.
-  It counts as done. FAIL without a reason was interrupted; the study makes up for it.
+  It counts as done. FAIL without a reason was interrupted; another trial runs in its place.
 
-A training run that the study has made before is not made again: its score is taken over, with
-`reused_from` naming the trial that trained. Runs are equal when network, data, recipe and budget
+A training run that the study has done before is not repeated: its score is reused, and
+`reused_from` names the trial that trained. Runs are equal when network, data, recipe and budget
 are (:attr:`studies.records.TrialRecord.run`).
 
 >>> from studies.config import load_config
@@ -52,11 +52,11 @@ DASHBOARD_CONSTRAINTS = "constraints"  # where optuna-dashboard (to 0.21 at leas
 
 
 class CandidateFailed(Exception):
-    """This candidate has no values; the study goes on. The reason is stored with the trial."""
+    """The candidate has no values; the reason is stored with the trial and the study continues."""
 
 
 class Objective:
-    """What a study calls with each trial; stores everything it learns on the trial.
+    """The function that a study optimises; stores everything it measures on the trial.
 
     ``latency`` prices designs on the study's device, ``proxy`` trains and scores one. Either may be
     None where the study's config does not need it. ``log`` has the study's earlier trials,
@@ -142,7 +142,7 @@ class Objective:
         return bool(is_feasible)
 
     def _score(self, trial: optuna.Trial, spec: UNetSpec) -> Score:
-        """Train the design, or take over the score of an equal run; store which."""
+        """Train the design, or reuse the score of an equal run; store which."""
         assert self.proxy is not None and self.config.proxy is not None
         run = self.config.proxy.run(spec).digest()
         before = self.log.trained(run) if self.log is not None else None

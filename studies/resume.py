@@ -31,7 +31,7 @@ from studies.store import open_storage, shown_url
 from studies.trial_log import TrialLog
 
 _DIRECTIONS = {"minimise": StudyDirection.MINIMIZE, "maximise": StudyDirection.MAXIMIZE}
-_MAKING_S = 20.0  # how long to wait for another worker that is just making the study
+_MAKING_S = 20.0  # how long to wait for another worker that is creating the study
 
 
 class OtherStudy(WalkbenchError):
@@ -84,13 +84,13 @@ def _wait_until_made(study: optuna.Study) -> None:
     deadline = time.monotonic() + _MAKING_S
     while (
         record_codec.decode_study(study) is None
-        and _is_young(study)
+        and _has_no_trials_yet(study)
         and time.monotonic() < deadline
     ):
         time.sleep(0.2)
 
 
-def _is_young(study: optuna.Study) -> bool:
+def _has_no_trials_yet(study: optuna.Study) -> bool:
     states = {trial.state for trial in study.get_trials(deepcopy=False)}
     return states <= {TrialState.WAITING}
 

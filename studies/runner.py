@@ -1,9 +1,9 @@
 """Runs a study: creates or resumes it and runs trials, named designs first, until all are done.
 
-``trials`` is a total: running again continues, and a finished study says so. Trials that were
-interrupted do not count and are made up for; those that failed for a reason do count. Several
-processes may run one study at once, each by the same command, on a storage that all of them reach;
-each finishes the trial it has, so together they may run one more than the total for each of them.
+``trials`` is a total: running again continues, and a finished study says so. Interrupted trials do
+not count and others run in their place; trials that failed for a reason do count. Several processes
+may run one study at once, each by the same command, on a storage that all of them reach. Each
+finishes its current trial, so together they may exceed the total by one trial for each process.
 
 >>> import tempfile
 >>> from studies.config import parse_config
@@ -45,7 +45,7 @@ from studies.resume import create_or_resume
 from studies.store import storage_url
 from studies.trial_log import TrialLog
 
-MAX_FAILURES_IN_A_ROW = 5  # then it is not the candidates
+MAX_FAILURES_IN_A_ROW = 5  # more than that is not the fault of the candidates
 
 
 class Watch(Protocol):
@@ -120,10 +120,10 @@ def run_study(
 def make_proxy(
     settings: TrainingSettings, watch: Watch, interrupt: Interrupt, gallery: Gallery | None = None
 ) -> Proxy:
-    """Return the proxy that a config asks for: short training of the design's twin.
+    """Return the proxy of a config: short training of the design's twin.
 
-    ``gallery`` has each trained twin draw. Raises :class:`WalkbenchError` when the data cannot be
-    read or this machine lacks what is asked of it: at once, as it is no fault of a design.
+    ``gallery`` makes each trained twin draw. Raises :class:`WalkbenchError` when the data cannot be
+    read or this machine lacks the device or precision: before any design is trained.
     """
     settings.data.load(settings.latent)
     settings.compute.check()
@@ -168,7 +168,7 @@ def _run(study: optuna.Study, objective: Objective, log: TrialLog, total: int, w
 
 @contextmanager
 def _quiet_optuna() -> Iterator[None]:
-    """Silence Optuna: what it says of each trial, the user hears from ``watch``."""
+    """Silence Optuna's own messages; ``watch`` reports each trial."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -181,7 +181,7 @@ def _quiet_optuna() -> Iterator[None]:
 
 @contextmanager
 def _storage_errors() -> Iterator[None]:
-    """Turn a storage that fails while the study runs into a message; what it holds stays."""
+    """Turn the failure of a storage while the study runs into a message."""
     try:
         yield
     except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.DBAPIError) as error:

@@ -30,7 +30,7 @@ _SQLITE_WAIT_S = 60  # how long a worker waits for another one's write
 
 
 def storage_url(given: str | None = None, configured: str | None = None) -> str:
-    """Return the URL to open: ``given``, else ``OPTUNA_STORAGE``, else ``configured``, else ours.
+    """Return the first of ``given``, ``OPTUNA_STORAGE``, ``configured`` and the default, as a URL.
 
     Raises :class:`WalkbenchError` for text that is neither a URL nor a file name.
     """
@@ -64,8 +64,8 @@ def shown_url(url: str) -> str:
 def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorage:
     """Open the storage at ``url``, with heartbeats, so that abandoned trials are found.
 
-    Only ``create`` makes a SQLite file (and its folder) that is not there; readers never leave an
-    empty one behind. Raises :class:`WalkbenchError` when it cannot be opened, saying why.
+    Only ``create`` creates a missing SQLite file and its folder; readers never leave an empty one
+    behind. Raises :class:`WalkbenchError` when it cannot be opened, saying why.
     """
     parsed = sqlalchemy.make_url(url)
     shown = shown_url(url)
@@ -103,14 +103,14 @@ def _check_file(database: str | None, shown: str, create: bool) -> None:
         raise WalkbenchError(f"storage {shown}: {database} is a folder; name a file inside it")
     if not create and not path.exists():
         raise WalkbenchError(
-            f"storage {shown} does not exist; `walkbench study run` or `walkbench demo` makes one, "
-            "--storage names another"
+            f"storage {shown} does not exist; `walkbench study run` or `walkbench demo` creates "
+            "one, --storage names another"
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WalkbenchError(
-            f"storage {shown}: {path.parent} cannot be made ({error.strerror}); "
+            f"storage {shown}: {path.parent} cannot be created ({error.strerror}); "
             "name a folder you can write to"
         ) from None
     target = path if path.exists() else path.parent
@@ -133,6 +133,6 @@ def open_study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
         known = study_names(storage)
         if not known:
             raise WalkbenchError(
-                f"unknown study {name!r}; the storage holds none, `walkbench study run` makes one"
+                f"unknown study {name!r}; the storage holds none, `walkbench study run` creates one"
             ) from None
         raise_unknown("study", name, known)

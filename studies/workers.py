@@ -1,9 +1,9 @@
-"""Who runs which trial, and letting go of trials whose worker is gone.
+"""Workers: which process runs which trial, and the release of trials whose process has died.
 
-A worker writes its host and process on every trial it takes. When a study starts, trials of a dead
-process of the same host are let go at once; those of other hosts after two minutes without a
-heartbeat, which Optuna sees to before every trial. Left alone they would stay RUNNING for ever, and
-TPE would avoid their neighbourhood for ever.
+A worker stores its host and process on every trial it takes. When a study starts, trials of a dead
+process of the same host are released at once. Those of other hosts are released by Optuna after two
+minutes without a heartbeat. Unreleased, they would stay RUNNING, and TPE would avoid their
+neighbourhood.
 
 >>> me() == me(), is_gone(me())
 (True, False)
@@ -28,14 +28,14 @@ def me() -> dict[str, Any]:
 
 
 def is_gone(worker: Mapping[str, Any]) -> bool:
-    """Whether ``worker`` ran on this host and its process has ended; False where nobody knows."""
+    """Whether ``worker`` ran on this host and its process has ended; False when unknown."""
     if worker.get("host") != me()["host"]:
         return False
     try:
         os.kill(int(worker["pid"]), 0)
     except ProcessLookupError:
         return True
-    except PermissionError:  # somebody else's process: it lives
+    except PermissionError:  # another user's process: it is alive
         return False
     return False
 
@@ -49,7 +49,7 @@ def running(study: optuna.Study) -> list[FrozenTrial]:
 def release(study: optuna.Study, *, of: Mapping[str, Any] | None = None) -> list[int]:
     """Mark running trials as failed, those of dead workers or those ``of`` one worker.
 
-    Returns their numbers. They carry no reason, so the study makes up for them.
+    Returns their numbers. They carry no reason, so the study runs others in their place.
     """
     released = []
     for trial in running(study):

@@ -1,4 +1,4 @@
-"""`walkbench study`: run a study, list studies, see how one stands and what it found.
+"""`walkbench study`: run and list studies, show their progress, their designs and their report.
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
@@ -116,7 +116,7 @@ def list_command(storage: StorageOption = None, format: FormatOption = Format.ta
     opened = open_for_reading(storage_url(storage))
     lines = [study_line(read_study(opened, name)) for name in read_names(opened)]
     if not lines and format is Format.table:
-        err.print("no studies yet; `walkbench study run demo` makes one")
+        err.print("no studies yet; `walkbench study run demo` creates one")
         return
     emit(lines, format, _LIST_COLUMNS)
 
@@ -125,7 +125,7 @@ def list_command(storage: StorageOption = None, format: FormatOption = Format.ta
 def status_command(
     name: NameArgument, storage: StorageOption = None, format: FormatOption = Format.table
 ) -> None:
-    """Show how a study stands: its trials by outcome, its budgets, its failures."""
+    """Show a study's progress: trials by outcome, budgets, front, failures."""
     from studies.summary import study_status
 
     emit(study_status(_open(name, storage)), format)
@@ -140,7 +140,7 @@ def best_command(
     storage: StorageOption = None,
     format: FormatOption = Format.table,
 ) -> None:
-    """Show the Pareto front: the designs within budget that no other one beats."""
+    """Show the Pareto front: designs within budget that no other design dominates."""
     from studies.summary import chosen_designs, design_rows
 
     study = _open(name, storage)

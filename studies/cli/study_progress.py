@@ -12,12 +12,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from studies.metrics import METRICS
+from studies.metrics import all_metrics
 from studies.records import TrialRecord
 
 
 class StudyProgress:
-    """A `studies.runner.Watch` that draws; use it as a context manager around the run."""
+    """A `studies.runner.Watch` with a progress bar; a context manager around the run."""
 
     def __init__(self, console: Console, done: int, total: int) -> None:
         self.console, self.done = console, done
@@ -57,10 +57,11 @@ class StudyProgress:
 
 def _sentence(trial: TrialRecord) -> str:
     design = trial.name or trial.digest or "no design"
-    parts = []
-    if trial.latency is not None:
-        latency = METRICS.get("latency_ms")
-        parts.append(f"latency {latency.write(trial.measured('latency_ms'))}")
+    parts = [
+        f"{metric.phrase} {metric.write(trial.stored[metric.name])}"
+        for metric in all_metrics()
+        if metric.name in trial.stored
+    ]
     if trial.feasible is False:
         over = [f"{k} by {100 * v:.1f} %" for k, v in trial.constraints.items() if v > 0]
         parts.append(f"over budget ({', '.join(over)})")
@@ -68,8 +69,6 @@ def _sentence(trial: TrialRecord) -> str:
         parts.append("not trained")
     elif trial.failed:
         parts.append(f"failed: {trial.failed}")
-    elif trial.score is not None:
-        parts.insert(0, f"loss {trial.score.value:.4f}")
-        if trial.trained_by is not None:
-            parts.append(f"score of trial {trial.trained_by}")
+    elif trial.trained_by is not None:
+        parts.append(f"score of trial {trial.trained_by}")
     return f"{design}, {', '.join(parts)}" if parts else design

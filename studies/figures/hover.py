@@ -21,10 +21,7 @@ def hover_text(trial: TrialRecord) -> str:
             "stderr": ", standard error",
             "interval": f", {found.source}, 80 % interval",
         }[metric.uncertainty]
-        name = (
-            metric.title if metric.title.isupper() else metric.title[0].lower() + metric.title[1:]
-        )
-        lines.append(f"{name} {metric.write(found)}{note}")
+        lines.append(f"{metric.phrase} {metric.write(found)}{note}")
     lines.append(outcome(trial))
     return "<br>".join(lines)
 

@@ -1,4 +1,4 @@
-"""Placing the names of points so that they cover neither one another nor the points.
+"""Places the names of points so that they cover neither each other nor the points.
 
 Greedy: names are placed one by one, in order, each at the free spot around its point that overlaps
 least with what is there already. Good enough for the dozen named designs of a plot.

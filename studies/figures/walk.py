@@ -1,7 +1,7 @@
 """The design walk as one figure: params, MACs and estimated latency, step by step.
 
-Lines are ours. An open diamond is where the published change would have led from our step before:
-on the line when the reconstruction follows the paper, off it where it does not.
+Lines are our figures. An open diamond is where the published change leads from our step before: on
+the line where the reconstruction follows the paper, off it where it does not.
 
 >>> from studies.walk import walk_rows
 >>> [trace.name for trace in walk_figure(walk_rows("M")).data][:2]

@@ -64,7 +64,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
 def test_a_new_storage_makes_its_folders_and_one_below_a_file_cannot_be_made(tmp_path):
     open_storage(f"sqlite:///{tmp_path}/a/b/new.db", create=True)
     assert (tmp_path / "a/b/new.db").is_file()
-    with pytest.raises(WalkbenchError, match="cannot be made"):
+    with pytest.raises(WalkbenchError, match="cannot be created"):
         open_storage(f"sqlite:///{tmp_path}/a/b/new.db/c/d.db", create=True)
 
 

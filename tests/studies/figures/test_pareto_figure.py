@@ -124,6 +124,7 @@ def test_every_point_carries_its_trial_for_clicks():
 def test_hovering_says_every_number_with_its_uncertainty():
     text = hover_text(ROWS[0])
     assert "0.3000 ± 0.0100" in text and "○ 100 (50–200) ms, estimated, 80 % interval" in text
+    assert "MACs 600.0 G" in text and "parameters 400.00 M" in text
 
 
 def test_colour_can_be_a_third_number():
