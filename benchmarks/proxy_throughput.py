@@ -88,7 +88,7 @@ class PlainLearner(nn.Module):
         rest = self.unet(**stock_inputs(self.spec, inputs)).sample
         if moments is None:
             return rest
-        return moments.guess(x_t, t) + moments.rest(x_t, t) * rest
+        return moments.guess(x_t, t) + moments.residual_std(x_t, t) * rest
 
 
 def without_idle_heads(spec: UNetSpec) -> UNetSpec:

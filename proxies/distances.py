@@ -31,8 +31,8 @@ LEAST = 256  # pictures: twice the widest space, so that covariances have full r
 ENOUGH = 1000  # from here on the noise of a distance is small beside what short runs differ by
 
 
-class _AsTheyAre(nn.Module):
-    """Hands features to torchmetrics in place of a network that would make them of pictures."""
+class _PassThrough(nn.Module):
+    """Passes features to torchmetrics, in place of its feature network."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def _real_features(name: str, count: int, size: int, start: int) -> Tensor:
 def frechet(real: Tensor, drawn: Tensor) -> float:
     """Return |μ−μ'|² + tr(Σ + Σ' − 2(ΣΣ')½) of two sets of features, (N, dim)."""
     with _torchmetrics() as (frechet_distance, _):
-        metric = frechet_distance(feature=_AsTheyAre(real.shape[1]))
+        metric = frechet_distance(feature=_PassThrough(real.shape[1]))
         metric.update(real, real=True)
         metric.update(drawn, real=False)
         return float(metric.compute())
@@ -108,7 +108,7 @@ def kid(real: Tensor, drawn: Tensor) -> float:
     """
     with _torchmetrics() as (_, kernel_distance):
         metric = kernel_distance(
-            feature=_AsTheyAre(real.shape[1]), subsets=1, subset_size=len(real)
+            feature=_PassThrough(real.shape[1]), subsets=1, subset_size=len(real)
         )
         metric.update(real, real=True)
         metric.update(drawn, real=False)
@@ -117,7 +117,7 @@ def kid(real: Tensor, drawn: Tensor) -> float:
 
 @contextmanager
 def _torchmetrics() -> Iterator[tuple[Any, Any]]:
-    """Lend torchmetrics' two classes; their warning and use of the random state stay in here.
+    """Yield torchmetrics' two classes, without their warning; the random state is restored.
 
     Raises :class:`WalkbenchError` where it is not installed.
     """

@@ -118,7 +118,7 @@ def _attributes(image: NDArray[np.uint8], example: Example) -> NDArray[np.float6
 
 
 def _digest(features: Callable[[Samples], Tensor]) -> str:
-    """Name what is done to pictures by what comes out for fixed ones, to four decimals.
+    """Return the digest of the features of fixed pictures, to four decimals.
 
     Features are computed in float64, so what differs between machines is far below that.
     """
@@ -146,9 +146,9 @@ SPACES = {
 
 @lru_cache(maxsize=8)
 def feature_space(name: str) -> FeatureSpace:
-    """Return the space called ``name``; raises :class:`WalkbenchError` for one that is not itself.
+    """Return the space called ``name``; raises :class:`WalkbenchError` for one that has changed.
 
-    That is: for an unknown name, and for a space whose digest is not the one it is known by.
+    That is: for an unknown name, and for a space whose digest is not the recorded one.
     """
     if name not in SPACES:
         raise_unknown("feature space", name, SPACES)

@@ -97,8 +97,8 @@ class Moments:
         slope = self._covariance(t) / self._variance(t)
         return slope * (x_t - (1 - t) * self.mean) - self.mean
 
-    def rest(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """Return the standard deviation of v around that guess, (B, 1, 1, 1)."""
+    def residual_std(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return the standard deviation of v around :meth:`guess`, (B, 1, 1, 1)."""
         t = _as(t, x_t)
         explained = self._covariance(t).square() / self._variance(t)
         return (1 + self.variance - explained).clamp(min=0).sqrt()

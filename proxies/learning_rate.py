@@ -30,10 +30,10 @@ def width_multipliers(model: nn.Module, base: nn.Module) -> dict[str, float]:
     """
     modules = model.named_modules()
     embeddings = {f"{path}.weight" for path, m in modules if isinstance(m, nn.Embedding)}
-    wide, narrow = dict(model.named_parameters()), dict(base.named_parameters())
+    own, of_base = dict(model.named_parameters()), dict(base.named_parameters())
     return {
         name: 1.0
         if parameter.ndim < 2 or name in embeddings
-        else round(math.prod(narrow[name].shape[1:]) / math.prod(parameter.shape[1:]), 4)
-        for name, parameter in wide.items()
+        else round(math.prod(of_base[name].shape[1:]) / math.prod(parameter.shape[1:]), 4)
+        for name, parameter in own.items()
     }

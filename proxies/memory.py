@@ -1,4 +1,4 @@
-"""When memory runs out: telling it from other errors, and finding what fits.
+"""Out of memory: recognise the error, and find the batch that fits.
 
 >>> is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"))
 True
@@ -65,7 +65,7 @@ def largest_that_fits(attempt: Callable[[int], object], size: int) -> int:
 
 
 def free_memory() -> None:
-    """Give back what nothing uses any more, so that the next attempt starts from a clean state."""
+    """Release unused memory, so that the next attempt starts from a clean state."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -90,8 +90,8 @@ class Learner(TwinModule):
             given = torch.zeros_like(t, dtype=torch.long) if labels is None else labels
             conditions["classes"] = given % count
         normal = self.moments.normalised(x_t, t)
-        rest: Tensor = self.unet(normal, t * TIME_SCALE, context, **conditions)
-        return self.moments.guess(x_t, t) + self.moments.rest(x_t, t) * rest
+        residual: Tensor = self.unet(normal, t * TIME_SCALE, context, **conditions)
+        return self.moments.guess(x_t, t) + self.moments.residual_std(x_t, t) * residual
 
 
 M = TypeVar("M", bound=TwinModule)

@@ -1,8 +1,8 @@
 """Which designs a small twin cannot tell apart, and the second resolution that shows more of them.
 
 A twin keeps every switch but not the number of tokens: at a latent of 128 SDXL's first stage has
-16,384 places, at 24 its twin has 576, and the lowest stage has 36 instead of 1,024. Most axes do
-not mind. Four do, because what they give a network grows with the places there are to look at:
+16,384 places, at 24 its twin has 576, and the lowest stage has 36 instead of 1,024. Most axes
+do not depend on that. Four do, because their benefit grows with the number of places:
 
 - ``self-attention``: which layers of a stage attend to the picture itself, at high resolution (more
   than 32 × 32 places in the full design)
@@ -11,8 +11,8 @@ not mind. Four do, because what they give a network grows with the places there 
 - ``stages``: how often the resolution is halved
 
 Two designs that differ in one of them are trained at a second resolution too, twice the first: four
-times the places, and four times the time. A ranking that does not hold there is one that the small
-twin made up.
+times the places, and four times the time. A ranking that does not hold there is an artefact of
+the small twin.
 
 >>> from search_space.presets import named_spec
 >>> resolution_axes(named_spec("F/thin"), named_spec("F/no-high-res-sa"))
@@ -68,5 +68,5 @@ def _first_stage(spec: UNetSpec) -> tuple[object, ...]:
 
 
 def _positions(spec: UNetSpec) -> bool:
-    """Whether attention knows the places that it looks from."""
+    """Whether attention has rotary positions."""
     return spec.rope

@@ -51,11 +51,11 @@ def draw_samples(
 ) -> Samples:
     """Return what the averaged weights draw for the first ``count`` prompts of ``split``.
 
-    More of them begin with the same ones. Twins of other pictures than shapes and scenes draw for
-    the captions they are validated on, as many as there are, and the result has no ``examples``.
-    ``progress`` is told how many are drawn; weights and mode of ``trainer`` are left as they were.
-    Where memory is short, fewer are drawn at once. Raises :class:`WalkbenchError` when not even one
-    can be, and for latents, which are no pictures.
+    A larger ``count`` starts with the same pictures. Twins of pictures other than shapes and scenes
+    draw for the captions they are validated on, as many as there are, and the result has no
+    ``examples``. ``progress`` is told how many are drawn; weights and mode of ``trainer`` are left
+    as they were. Where memory is short, fewer are drawn at once. Raises :class:`WalkbenchError`
+    when not even one can be, and for latents, which are no pictures.
     """
     text, labels, wanted, fills = _prompts(trainer, count, split)
     count, size = len(labels), trainer.settings.latent
@@ -140,7 +140,7 @@ def grid(
 
 
 def writable_png(path: Path) -> Path:
-    """Return ``path``; raises :class:`WalkbenchError` before time is spent on what cannot stay."""
+    """Return ``path``; raises :class:`WalkbenchError` where no PNG can be written."""
     if path.suffix.lower() != ".png":
         raise WalkbenchError(f"samples file {str(path)!r} is not a .png; name one that is")
     if not path.parent.is_dir():

@@ -1,4 +1,4 @@
-"""`Score`: what a short training run says about a design, with its error and its price.
+"""`Score`: the loss of a short training run, with its error and its cost.
 
 A score is a validation loss on random numbers that all candidates share, so two scores are
 compared sample by sample (:func:`difference`): most of the spread of a loss belongs to the sample
@@ -28,7 +28,7 @@ from search_space.errors import WalkbenchError
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What the score cost and under which conditions it was taken.
+    """The cost of a score, and the conditions of its run.
 
     ``seconds`` is measured training time, without the making of data and the validation; ``width``
     and ``latent`` are the twin's (:func:`proxies.twin.twin`); ``data`` names the data set.
@@ -70,7 +70,7 @@ class Score:
     (step, seconds, loss) of the validations on the way, ``train_loss_sum`` the sum of training
     losses, ``start`` the validation loss before training. ``stopped`` says why a run ended early,
     ``failed`` why there is no loss. ``composition`` (of drawn pictures), ``distances`` (of these
-    from real ones) and ``extrapolated`` (a longer run) are there when they were asked for.
+    from real ones) and ``extrapolated`` (a longer run) are present on request.
     """
 
     value: float

@@ -2,7 +2,7 @@
 
 Plain numbers without the machinery that makes them, so that a score can be stored, sent and read
 anywhere: :mod:`proxies.composition`, :mod:`proxies.distances` and :mod:`proxies.extrapolation` make
-them, :class:`proxies.score.Score` carries them. Each is absent until it was asked for.
+them, :class:`proxies.score.Score` carries them. Each is absent unless requested.
 
 >>> from dataclasses import asdict
 >>> guess = Extrapolated(value=0.21, low=0.20, high=0.22, at_steps=4000, points=9)

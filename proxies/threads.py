@@ -1,4 +1,4 @@
-"""Lend torch a number of CPU threads, and take them back.
+"""Set torch's number of CPU threads for a while.
 
 Twins are so small that a second thread hardly helps, and on a machine that does other work two
 threads waiting for one another at every operator are many times slower than one. One thread is also
@@ -20,7 +20,7 @@ from search_space.errors import WalkbenchError
 
 @contextmanager
 def cpu_threads(number: int) -> Iterator[None]:
-    """Let torch use ``number`` threads within, and as many as before after."""
+    """Use ``number`` threads within, and restore the number before."""
     if number < 1:
         raise WalkbenchError(f"threads is {number}; 1 or more is needed")
     before = torch.get_num_threads()

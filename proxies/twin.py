@@ -74,7 +74,7 @@ def unet_twin(spec: UNetSpec, width: int, latent: int, *, channels: int, tokens:
     """Return the twin of a UNet by the rules above."""
     for name, value in (("width", width), ("latent", latent), ("channels", channels)):
         if value < 1:
-            raise TwinError(f"twin rule {name}: {value} was asked; a positive number is needed")
+            raise TwinError(f"twin rule {name}: {value} is given; a positive number is needed")
     factor = 2 ** (len(spec.stages) - 1)
     if latent % factor:
         near = max(factor, round(latent / factor) * factor)

@@ -1,9 +1,9 @@
-"""Makes a cache of latents and text embeddings, once, for training without VAE and text encoder.
+"""Make a cache of latents and text embeddings: training needs no VAE or text encoder then.
 
-The cache is a folder of safetensors shards and an ``index.json`` with their checksums. Which
-pictures a shard is about is fixed by their place in the listing, skipped ones included. So a killed
-run goes on at its first unfinished shard, a shard that was removed or damaged is remade alone, and
-both end in the same bytes as a run that was never disturbed.
+The cache is a folder of safetensors shards and an ``index.json`` with their checksums. A shard
+covers fixed places of the listing, skipped pictures included. A killed run therefore continues at
+its first unfinished shard, removed or damaged shards are rebuilt alone, and the result has the same
+bytes as an undisturbed run.
 
 >>> import tempfile
 >>> from proxies.data.encoders import Encoder
@@ -57,7 +57,7 @@ READERS = 4  # threads that decode pictures
 
 @dataclass(frozen=True)
 class CacheProgress:
-    """How many of all listed pictures lie behind, and what there is to remark on."""
+    """The number of listed pictures processed so far, and a remark if there is one."""
 
     done: int
     total: int
@@ -81,11 +81,11 @@ def make_cache(
 ) -> Index:
     """Encode the pictures of ``listing``, scaled to ``size``, into ``folder``; return its index.
 
-    Goes on where an earlier run with the same settings ended; shards whose checksum fails are made
-    again. Pictures that cannot be read, and those whose values do not fit ``dtype``, are skipped
-    and listed. Raises :class:`WalkbenchError` when the folder holds a cache of other settings, a
-    batch does not fit into memory, another process fills the folder, and when it cannot be written:
-    what was finished stays.
+    Continues an earlier run with the same settings; shards whose checksum fails are rebuilt.
+    Pictures that cannot be read, and those whose values do not fit ``dtype``, are skipped and
+    listed. Raises :class:`WalkbenchError` when the folder holds a cache of other settings, a batch
+    does not fit into memory, another process fills the folder, and when it cannot be written: what
+    was finished stays.
     """
     for name, value in (("size", size), ("batch", batch), ("shard", shard)):
         if value < 1:
@@ -163,7 +163,7 @@ def _digest(entries: Sequence[Entry]) -> str:
 
 
 def _begin(folder: Path, settings: Settings, unread: Sequence[Skipped], say: Watcher) -> Index:
-    """Return the index to go on with, without shards that are missing or damaged."""
+    """Return the index to continue, without missing or damaged shards."""
     index = read_index(folder)
     if index is None:
         index = Index(settings, {}, tuple(unread), provenance("diffusers", "transformers"))
@@ -181,7 +181,7 @@ def _begin(folder: Path, settings: Settings, unread: Sequence[Skipped], say: Wat
 
 @dataclass(frozen=True)
 class _Made:
-    """What a shard will hold, and what it will not."""
+    """The pictures of one shard in progress: encoded and skipped."""
 
     latents: list[Tensor]  # (B, C, S, S) each
     embeddings: list[Tensor]  # (B, T, W) each
@@ -197,7 +197,7 @@ class _Made:
         text: Encoder,
         dtype: str,
     ) -> None:
-        """Encode the pictures among ``found``, what reading ``entries`` gave."""
+        """Encode the pictures among ``found``, the result of reading ``entries``."""
         samples: list[tuple[Sample, str]] = []
         for one, entry in zip(found, entries, strict=True):
             if isinstance(one, Skipped):

@@ -1,7 +1,7 @@
 """`index.json` of a cache of latents: how it was made, its shards, and their checksums.
 
 The index is rewritten after every finished shard and replaces its predecessor only when complete,
-so whatever happens to a run, the index tells the truth about what was finished.
+so the index lists exactly the finished shards, however a run ends.
 
 >>> Settings("vae", "0f" * 32, 4, 4, 32, "clip", "a1" * 32, 77, 64, 256, 8, "float16", "c3", 3, 2)
 Settings(vae='vae', ...)
@@ -25,12 +25,12 @@ _LABELS = ("vae", "text_encoder")  # names: the digests say what they are
 
 @dataclass(frozen=True)
 class Settings:
-    """What makes one cache: two of them with the same settings hold the same tensors.
+    """Everything that determines a cache: equal settings give equal tensors.
 
     ``vae_digest`` and ``text_encoder_digest`` are SHA-256 over config and weights. Latents are
     (channels, side, side), already scaled: they are what a diffusion model trains on. ``pictures``
-    is a digest over the names, sizes and captions of what was listed, ``listed`` its number;
-    shard i holds what is usable among pictures ``i · shard`` to ``(i + 1) · shard``.
+    is a digest of the names, sizes and captions of the listed pictures, ``listed`` their number;
+    shard i holds the usable ones of pictures ``i · shard`` to ``(i + 1) · shard``.
     """
 
     vae: str
@@ -62,7 +62,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Shard:
-    """A finished file: its SHA-256, how many pictures it holds and which ones it could not."""
+    """A finished file: its SHA-256, its number of pictures, and the pictures it skipped."""
 
     file: str
     sha256: str
@@ -155,7 +155,7 @@ def _shard(data: dict[str, Any]) -> Shard:
 
 
 def write_index(folder: Path, index: Index) -> None:
-    """Replace the index in ``folder``; raises `OSError`, the one before stays then."""
+    """Replace the index in ``folder``; on `OSError` the previous index stays."""
     text = json.dumps(index.to_dict(), indent=1, ensure_ascii=False)
     with atomic_write(folder / INDEX) as partial:
         partial.write_text(text, encoding="utf-8")

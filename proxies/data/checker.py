@@ -1,4 +1,4 @@
-"""Reads a picture of shapes back, without anything learned, and checks it against its prompt.
+"""Read the objects of a picture of shapes by rules, and check them against its prompt.
 
 The background is the median colour; what differs from it falls into connected parts. A part's
 colour is the nearest of the palette; its area gives the radius of each shape in closed form and its
@@ -46,7 +46,7 @@ _EIGHT = np.ones((3, 3), dtype=int)  # neighbours across corners belong together
 
 @dataclass(frozen=True)
 class Reading:
-    """What a picture shows: the objects, the parts that are none, and how far a re-drawing is off.
+    """Objects found in a picture, parts that are no object, and the error of a re-drawing.
 
     ``residual`` is the mean absolute difference between the picture and the re-drawn scene, in
     levels of 255. It falls long before the first prompt is fulfilled.
@@ -61,8 +61,9 @@ class Reading:
 class Verdict:
     """Whether a picture fulfils its prompt.
 
-    ``loose``: it includes what is asked and lacks what is excluded. ``strict``: nothing else is in
-    it either. The rest are the single attributes; None where the prompt does not ask.
+    ``loose``: the picture has all that the prompt includes and nothing that it excludes.
+    ``strict``: it has nothing else either. The other fields are single attributes, None where the
+    prompt names none.
     """
 
     strict: bool
@@ -145,12 +146,12 @@ def _nearest_mixture(pixels: NDArray[np.float64], background: NDArray[np.float64
 
 
 def check(picture: NDArray[np.uint8], prompt: Prompt, fills: Sequence[str] = ("solid",)) -> Verdict:
-    """Return how far ``picture``, (size, size, 3), fulfils ``prompt``."""
+    """Return the verdict on ``picture``, (size, size, 3)."""
     return judge(read(picture, fills), prompt)
 
 
 def judge(reading: Reading, prompt: Prompt) -> Verdict:
-    """Return how far what was read fulfils ``prompt``."""
+    """Return the verdict on a reading."""
     things = reading.scene.things
     loose = _included(things, prompt) and not any(
         len(_of(things, item)) >= item["count"] for item in prompt.exclude
@@ -183,7 +184,7 @@ def _without(prompt: Prompt, *keys: str) -> Prompt:
 
 
 def _of(things: tuple[Thing, ...], item: dict[str, Any]) -> list[Thing]:
-    """Return the things of the class and, where they are asked, the colour and fill of ``item``."""
+    """Return the things of the class and, where given, the colour and fill of ``item``."""
     color, fill = item.get("color"), item.get("fill")
     return [
         t

@@ -1,9 +1,9 @@
 """Handwritten digits: a small set of real images that needs no download.
 
-scikit-learn brings 1,797 digits of 8 × 8 pixels along (UCI, "Optical Recognition of Handwritten
+scikit-learn ships 1,797 digits of 8 × 8 pixels (UCI, "Optical Recognition of Handwritten
 Digits", Alpaydin & Kaynak 1998). Here each is grey, scaled up to the size of the twin, and has a
-caption ("a digit seven"), its class the digit. Which ones are held out follows from their number in
-the set and never changes.
+caption ("a digit seven"), its class the digit. The held-out digits are fixed by their number
+in the set.
 
 >>> parts = digits(size=24)
 >>> len(parts.train), len(parts.validation), parts.train.captions[0]

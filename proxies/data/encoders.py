@@ -1,10 +1,10 @@
 """The frozen networks that make a cache: a VAE of diffusers, a text encoder of transformers.
 
 Each is loaded from a folder or a hub id; ``org/name/vae`` is the folder ``vae`` of ``org/name``.
-Both run in float32 and draw nothing at random: of a VAE that gives a distribution, its mode is
-taken. A digest over config and weights says which network it was, whatever it is called.
+Both run in float32 without randomness: a VAE's distribution is replaced by its mode. A digest of
+config and weights identifies the network, whatever its name.
 
-Latents are handed out as a diffusion model wants them: ``(z − shift) × scale``, with the VAE's own
+Latents are returned as diffusion models read them: ``(z − shift) × scale``, with the VAE's own
 factors. Embeddings are those of every token, padding included, as the encoder gives them.
 
 >>> ones = Encoder("ones", "0f", lambda captions: torch.ones(len(captions), 2, 5))
@@ -40,10 +40,10 @@ _WITHOUT_MASK = ("clip", "clip_text_model")  # causal: diffusers' pipelines let 
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """A frozen network: ``encode`` turns a batch of what it reads into a tensor, (B, …) float32.
+    """A frozen network: ``encode`` maps a batch of inputs to a tensor, (B, …) float32.
 
-    It reads pictures (B, S, S, 3) as bytes, or a list of captions. ``scale`` and ``shift`` are what
-    latents were multiplied by after what was subtracted.
+    It reads pictures (B, S, S, 3) as bytes, or a list of captions. Latents are
+    ``(z − shift) × scale``.
     """
 
     name: str
@@ -69,8 +69,8 @@ class Encoder:
 def load_vae(name: str, device: str = "cpu") -> Encoder:
     """Return the VAE, autoencoder or tiny autoencoder of diffusers that ``name`` names.
 
-    Raises :class:`WalkbenchError` when diffusers is missing, nothing is there, it is no
-    autoencoder, or weights are missing.
+    Raises :class:`WalkbenchError` when diffusers is missing, or ``name`` is not found, is no
+    autoencoder or lacks weights.
     """
     with loading("VAE", name, "diffusers"):
         import diffusers
@@ -105,7 +105,7 @@ def load_text_encoder(
     """Return CLIP's text model, T5's encoder, Gemma or any other text model of transformers.
 
     Captions become ``tokens`` embeddings. ``layer`` counts hidden states from the end: −1 is the
-    model's output, −2 the layer before it, which SDXL reads. ``tokenizer`` names one that lies
+    model's output, −2 the layer before it, which SDXL reads. ``tokenizer`` names one that is
     elsewhere. Raises :class:`WalkbenchError` as :func:`load_vae`, and for more tokens or layers
     than the model has.
     """
@@ -133,14 +133,14 @@ def load_text_encoder(
     most = getattr(config, "max_position_embeddings", None)
     if most is not None and tokens > most:
         raise WalkbenchError(
-            f"text encoder {name!r} reads at most {most} tokens, {tokens} were asked; use {most} "
-            "or fewer"
+            f"text encoder {name!r} reads at most {most} tokens, {tokens} were requested; use "
+            f"{most} or fewer"
         )
     depth = getattr(config, "num_hidden_layers", None)
     if depth is not None and -layer > depth + 1:
         raise WalkbenchError(
-            f"text encoder {name!r} has hidden states -1 to {-depth - 1}, layer {layer} was asked; "
-            "use one of them"
+            f"text encoder {name!r} has hidden states -1 to {-depth - 1}, layer {layer} was "
+            "requested; use one of them"
         )
     words = _tokenizer(tokenizer or _beside(name), tokens)
     network = frozen(model, device)
@@ -193,7 +193,7 @@ def _tokenizer(name: str, tokens: int) -> _Words:
 
 
 def _beside(name: str) -> str:
-    """Return where the tokenizer lies: a pipeline has ``tokenizer_2`` beside ``text_encoder_2``."""
+    """Return the tokenizer's place: a pipeline has ``tokenizer_2`` beside ``text_encoder_2``."""
     head, slash, last = name.rstrip("/").rpartition("/")
     beside = f"{head}{slash}{last.replace('text_encoder', 'tokenizer')}"
     return beside if not Path(name).exists() or Path(beside).exists() else name

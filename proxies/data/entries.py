@@ -1,8 +1,8 @@
-"""One captioned picture before it is read: where its bytes lie, and why one cannot be used.
+"""A captioned picture before it is read: the place of its bytes, and reasons to skip it.
 
-A picture in a folder and one inside a tar are both some bytes of a file, so both are read here and
-nowhere else. What cannot be used is skipped with a reason and never a reason to stop: a picture
-without caption, a caption that is no text, bytes that are no picture.
+Pictures in folders and in tars are byte ranges of files; all of them are read here. A picture that
+cannot be used is skipped with its reason and stops nothing: one without a caption, with a caption
+that is no text, or with bytes that are no picture.
 
 >>> import tempfile
 >>> from PIL import Image
@@ -52,8 +52,8 @@ class Blob:
 class Entry:
     """A picture and its caption, not read yet.
 
-    ``key`` is the path without suffix: it decides which part the picture belongs to. ``path`` says
-    to a person which one it is.
+    ``key`` is the path without suffix: it decides which part the picture belongs to. ``path`` is
+    shown to people.
     """
 
     key: str

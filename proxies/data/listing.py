@@ -1,9 +1,8 @@
-"""Which captioned pictures there are: a folder, a tar, a folder of tars, a pattern of tars.
+"""List captioned pictures: of a folder, a tar, a folder of tars or a pattern of tars.
 
 In a folder each picture has its caption beside it (``cat.jpg`` and ``cat.txt``, or a ``cat.json``
-with a ``caption``); tars in the folder are opened (:mod:`proxies.data.tar_shards`). Entries come in
-the order of their keys, whatever holds them: the same pictures in a folder and in tars are the same
-data.
+with a ``caption``); tars in the folder are opened (:mod:`proxies.data.tar_shards`). Entries are
+sorted by key, so the same pictures in a folder and in tars are the same data.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as name:
@@ -24,7 +23,7 @@ from search_space.errors import WalkbenchError
 
 @dataclass(frozen=True)
 class Listing:
-    """Pictures that are there but not read yet, in order of key; files that hold none."""
+    """Pictures sorted by key, not read yet, and the files that hold none."""
 
     source: str
     entries: tuple[Entry, ...]

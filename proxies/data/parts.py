@@ -1,7 +1,7 @@
-"""Two parts of one data set, training and validation, and how pictures get into them.
+"""Training and validation parts of one data set, split by a hash of the keys.
 
-A tenth is held out, chosen by a hash of the keys: adding pictures moves none from one part to the
-other, and the same pictures in another container part in the same way. The vocabulary is made of
+A tenth is held out. Adding pictures moves none between the parts, and the same pictures in another
+container give the same split. The vocabulary is made of
 the training part's captions. The data set is named by its content, because losses of different data
 must not compare.
 
@@ -35,7 +35,7 @@ D = TypeVar("D", bound=TrainingData)
 
 @dataclass(frozen=True, eq=False)
 class Parts(Generic[D]):
-    """Training and validation data with one name, and what was left out of both."""
+    """Training and validation data with one name, and the skipped pictures."""
 
     train: D
     validation: D

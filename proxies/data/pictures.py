@@ -28,8 +28,8 @@ def captioned_pictures(images: str | Path, size: int, tokens: int = TOKENS) -> P
     """Return the pictures of ``images``, their middle squares scaled to ``size`` × ``size``.
 
     ``images`` is a folder, a .tar or a pattern of tars; ``tokens`` words of a caption are read.
-    Raises :class:`WalkbenchError` when there is nothing, or when too little can be used: two
-    pictures are needed in each part.
+    Raises :class:`WalkbenchError` where there are no pictures, or fewer than two usable ones
+    in a part.
     """
     listing = list_pictures(images)
     samples: list[Sample] = []

@@ -1,4 +1,4 @@
-"""Finding a network of diffusers or transformers, and making sure that it is the one meant.
+"""Find a network of diffusers or transformers, and check that its weights are complete.
 
 Both libraries fill what a file lacks with random weights and a warning; a cache made by such a
 network would be noise. Here that is an error, as is a network that is not there.
@@ -40,7 +40,7 @@ def place(name: str) -> tuple[str, str]:
 
 @contextmanager
 def loading(what: str, name: str, library: str) -> Iterator[None]:
-    """Turn whatever goes wrong inside into a :class:`WalkbenchError` about ``what``."""
+    """Turn any error within into a :class:`WalkbenchError` about ``what``."""
     try:
         yield
     except ImportError as error:
@@ -57,7 +57,7 @@ def loading(what: str, name: str, library: str) -> Iterator[None]:
 
 @contextmanager
 def quiet(logging: Any) -> Iterator[None]:
-    """Keep a library's remarks back; ``logging`` is the module of that name in its ``utils``."""
+    """Silence a library's log; ``logging`` is the module of that name in its ``utils``."""
     before = logging.get_verbosity()
     logging.set_verbosity_error()
     try:

@@ -1,4 +1,4 @@
-"""Captions for the shapes, in the form of GenEval's tasks, with splits that hold something back.
+"""Captions for the shapes, in the form of GenEval's tasks, with splits of held-out combinations.
 
 Six tasks as in GenEval (arXiv 2310.11513): one object, two objects, counting, colour, position,
 colour attribution; a prompt carries what its picture must include, in GenEval's JSON. What the

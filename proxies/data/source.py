@@ -73,7 +73,7 @@ class DataSource:
 
     @property
     def drawable(self) -> bool:
-        """Whether what a twin learns are pixels; latents would need their VAE to be seen."""
+        """Whether the data are pixels; latents need their VAE to be seen."""
         return self.latents is None
 
     def load(self, size: int | None = None) -> "Parts[Any] | None":

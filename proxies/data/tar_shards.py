@@ -4,11 +4,11 @@ A shard holds files that belong together under one key: ``000123.jpg`` beside ``
 ``000123.json`` with a ``caption``. As in webdataset, the key is the path up to the first dot of the
 file's name.
 
-The standard library's `tarfile` reads the headers and we remember where each file's bytes begin.
-The webdataset package is made for streams: it hands out samples in passing, drops what it cannot
-read with a warning, and knows no number of samples beforehand. Here every picture must be listed,
-counted and found again: for the hold-out, for the list of what was skipped, and for a cache that
-goes on where it was killed.
+The standard library's `tarfile` reads the headers and this module keeps where each file's bytes
+begin. The webdataset package is made for streams: it hands out samples in passing, drops what it
+cannot read with a warning, and knows no number of samples beforehand. Here every picture must be
+listed, counted and found again: for the hold-out, for the list of what was skipped, and for a cache
+that goes on where it was killed.
 
 >>> expand("shards-{000008..000011}.tar")
 ['shards-000008.tar', 'shards-000009.tar', 'shards-000010.tar', 'shards-000011.tar']
@@ -29,7 +29,7 @@ _MOST = 1_000_000  # shards: more is a slip of the pen
 def expand(pattern: str) -> list[str]:
     """Return the names that ``{first..last}`` ranges in ``pattern`` stand for, with their zeros.
 
-    Raises :class:`WalkbenchError` for a range that runs backwards or has no end in sight.
+    Raises :class:`WalkbenchError` for a range that runs backwards or is too long.
     """
     parts = _RANGE.split(pattern)  # text, first, last, text, first, last, text
     choices: list[list[str]] = [[parts[0]]]

@@ -1,9 +1,9 @@
-"""What training and validation need of a data set: rows in, what a network sees of them out.
+"""`TrainingData`: what training and validation need of a data set.
 
-Pictures made from a seed, a user's pictures and cached latents all fit this protocol, so the loop
-knows none of them. A data set is read by row numbers alone and draws nothing at random: the order
-of the rows belongs to the run's own stream, which is why every candidate and every worker with one
-seed sees the same batches.
+Pictures made from a seed, a user's pictures and cached latents all fit this protocol, so the
+trainer knows none of them. A data set is read by row numbers alone and draws nothing at random: the
+order of the rows belongs to the run's own stream, which is why every candidate and every worker
+with one seed sees the same batches.
 
 >>> from proxies.data.dataset import shapes
 >>> data: TrainingData = shapes("train", count=4, size=24)

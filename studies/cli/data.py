@@ -1,4 +1,4 @@
-"""`walkbench data`: what proxies train on, made ready once.
+"""`walkbench data`: prepare training data of proxies.
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
@@ -18,7 +18,9 @@ from studies.formats import count
 
 
 def cache(
-    out: Annotated[Path, typer.Argument(help="Folder of the cache; made, or gone on with.")],
+    out: Annotated[
+        Path, typer.Argument(help="Folder of the cache; created, or continued if it exists.")
+    ],
     images: Annotated[
         str,
         typer.Option(help="Captioned pictures: a folder, a .tar, or 'shards-{000..011}.tar'."),
@@ -30,22 +32,26 @@ def cache(
         str, typer.Option(help="CLIP, T5, Gemma, … of transformers: a folder or an id.")
     ],
     tokenizer: Annotated[
-        str | None, typer.Option(help="Where it does not lie with the text encoder.")
+        str | None, typer.Option(help="Folder or id, where it is not beside the text encoder.")
     ] = None,
-    size: Annotated[int, typer.Option(help="Pictures are cut square and scaled to this.")] = 256,
-    tokens: Annotated[int, typer.Option(help="Embeddings of each caption.")] = 77,
+    size: Annotated[
+        int, typer.Option(help="Side of the pictures in pixels, cropped square and scaled.")
+    ] = 256,
+    tokens: Annotated[int, typer.Option(help="Token embeddings per caption.")] = 77,
     layer: Annotated[
-        int, typer.Option(help="Hidden state that is kept; -1 is the output, SDXL reads -2.")
+        int, typer.Option(help="Hidden state to keep; -1 is the output, SDXL reads -2.")
     ] = -1,
-    batch: Annotated[int, typer.Option(help="Pictures encoded at once.")] = 8,
-    shard: Annotated[int, typer.Option(help="Pictures per file: what a kill costs.")] = 256,
+    batch: Annotated[int, typer.Option(help="Pictures encoded at a time.")] = 8,
+    shard: Annotated[
+        int, typer.Option(help="Pictures per file; a kill loses at most one file.")
+    ] = 256,
     dtype: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
     format: FormatOption = Format.table,
 ) -> None:
     """Encode captioned pictures into OUT once: latents of a VAE, embeddings of a text encoder.
 
-    Run it again to go on after a kill or Ctrl-C, or to remake shards that are missing or damaged.
+    Run it again to continue after a kill or Ctrl-C, or to rebuild missing or damaged shards.
     Pictures that cannot be used are skipped and listed. Train on it with
     `walkbench proxy run SPEC --latents OUT`.
     """
@@ -79,7 +85,7 @@ def cache(
 
 
 class _Bar:
-    """A progress bar on stderr; asks for a Ctrl-C that got lost in other people's C code."""
+    """A progress bar on stderr; also checks for a Ctrl-C that was lost in C code."""
 
     def __init__(self, interrupt: Any) -> None:
         self.interrupt = interrupt
@@ -155,11 +161,11 @@ def _shape(value: Any) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the group to ``app``."""
-    group = typer.Typer(help="Make training data ready.", no_args_is_help=True)
+    group = typer.Typer(help="Prepare training data.", no_args_is_help=True)
 
     @group.callback()
     def _group() -> None:
-        """Make training data ready."""
+        """Prepare training data."""
 
     group.command()(cache)
     app.add_typer(group, name="data")

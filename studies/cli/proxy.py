@@ -1,4 +1,4 @@
-"""`walkbench proxy`: what short training, and no training at all, say about a design.
+"""`walkbench proxy`: score designs by short training, or without any.
 
 One module per command; each is added to the group here.
 

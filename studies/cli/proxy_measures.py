@@ -32,29 +32,29 @@ DRAWN_FOR_DISTANCES = 1000
 ON_THE_WAY = (0.1, 0.14, 0.2, 0.28, 0.4, 0.55, 0.75)  # shares of the run at which it is validated
 
 SamplesOption = Annotated[
-    Path | None, typer.Option("--samples", help="Write a PNG of pictures that the twin draws.")
+    Path | None, typer.Option("--samples", help="Write a PNG grid of pictures drawn by the twin.")
 ]
 CompositionOption = Annotated[
     bool,
-    typer.Option("--composition", help="Draw pictures and check whether they show what is asked."),
+    typer.Option("--composition", help="Draw pictures and check them against their prompts."),
 ]
 DistancesOption = Annotated[
     bool,
-    typer.Option("--distances", help="Draw pictures and measure how far they are from real ones."),
+    typer.Option("--distances", help="Draw pictures and measure their distance from real ones."),
 ]
 DrawOption = Annotated[
     int | None,
     typer.Option(
         "--draw",
         metavar="N",
-        help=f"Pictures to draw for these: {DRAWN}, {DRAWN_FOR_DISTANCES:,} with --distances.",
+        help=f"Number of pictures for these: {DRAWN}, {DRAWN_FOR_DISTANCES:,} with --distances.",
     ),
 ]
 SplitOption = Annotated[
     str | None,
     typer.Option(
         "--split",
-        help="Whose prompts --composition draws for: validation, or what training never shows: "
+        help="Prompts of --composition: validation, or combinations held out of training: "
         "pairs (of shape and colour), counts.",
     ),
 ]
@@ -63,7 +63,7 @@ ExtrapolateOption = Annotated[
     typer.Option(
         "--extrapolate",
         metavar="STEPS",
-        help="Validate on the way too, and predict the loss after STEPS steps.",
+        help="Validate during training, and predict the loss after STEPS steps.",
     ),
 ]
 
@@ -88,7 +88,7 @@ class Measures:
 
     @property
     def pictures(self) -> int:
-        """How many pictures to draw: none when nobody looks at them."""
+        """Number of pictures to draw; 0 where no measurement needs them."""
         if self.composition or self.distances:
             default = DRAWN_FOR_DISTANCES if self.distances else DRAWN
             return max(self.draw or default, GRID if self.samples else 1)
@@ -96,7 +96,7 @@ class Measures:
 
     @property
     def validate_at(self) -> tuple[float, ...]:
-        """Shares of the run at which to validate on the way."""
+        """Shares of the run at which to validate during training."""
         return ON_THE_WAY if self.extrapolate is not None else ()
 
     def check(self, steps: int | None, source: "DataSource", side: int) -> None:
@@ -149,7 +149,7 @@ class Measures:
 
         def attempt(what: str, do: Callable[[], T], otherwise: T) -> T:
             if any(lack.exit_code == INTERRUPTED for lack in missing):
-                return otherwise  # one Ctrl-C ends it all
+                return otherwise  # one Ctrl-C skips all further measurements
             try:
                 return do()
             except KeyboardInterrupt:

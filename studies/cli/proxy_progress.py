@@ -12,7 +12,7 @@ from studies.interrupt import Interrupt
 
 
 class TrainingBar:
-    """A bar that :class:`proxies.callbacks.Report` moves; it also asks for a Ctrl-C that was lost.
+    """A bar moved by :class:`proxies.callbacks.Report`; it also checks for a lost Ctrl-C.
 
     PyTorch runs Python from C++ in places, where a `KeyboardInterrupt` is printed and dropped.
     """

@@ -41,7 +41,7 @@ def run(
     split: SplitOption = None,
     extrapolate: ExtrapolateOption = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Save the run here, and go on from here when it exists.")
+        Path | None, typer.Option(help="Checkpoint file; the run continues from it if it exists.")
     ] = None,
     format: FormatOption = Format.table,
 ) -> None:

@@ -1,4 +1,4 @@
-"""How `walkbench proxy run` prints a score: all of it as JSON, what people read as a table.
+"""Print a score of `walkbench proxy run`: complete as JSON, or the main figures as a table.
 
 >>> from proxies.score import Fidelity, Score
 >>> run = Fidelity(steps=9, seconds=1.0, width=16, latent=24, batch=8, seed=0)
@@ -11,7 +11,7 @@ from typing import Any
 from studies.cli.output import Column, Format, emit
 from studies.formats import count, decimals
 
-Lines = list[tuple[str, str]]  # heading and what is said under it
+Lines = list[tuple[str, str]]  # heading and text
 
 
 def show_score(spec: str, digest: str, score: Any, format: Format) -> None:

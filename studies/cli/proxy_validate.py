@@ -27,17 +27,17 @@ from studies.settings import build, with_settings
 
 @with_settings(TrainingSettings, without=("steps", "seconds", "seed"))
 def validate(
-    folder: Annotated[Path, typer.Argument(help="Where the study is kept.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the study.")],
     *,
     space: Annotated[str, typer.Option(help="A shipped space or a TOML file.")] = "pocket",
-    designs: Annotated[int, typer.Option(help="Designs drawn from the space.")] = 32,
-    strata: Annotated[int, typer.Option(help="Bands of latency, equally full.")] = 4,
+    designs: Annotated[int, typer.Option(help="Number of designs drawn from the space.")] = 32,
+    strata: Annotated[int, typer.Option(help="Latency bands with equal numbers of designs.")] = 4,
     short: Annotated[int, typer.Option(help="Steps of a short run.")] = 400,
     short_latent: Annotated[
-        int | None, typer.Option(help="Side of the pictures of short runs, where it differs.")
+        int | None, typer.Option(help="Picture side of short runs, if different.")
     ] = None,
     short_batch: Annotated[
-        int | None, typer.Option(help="Pictures per step of short runs, where it differs.")
+        int | None, typer.Option(help="Pictures per step of short runs, if different.")
     ] = None,
     long: Annotated[int, typer.Option(help="Steps of a long run.")] = 4000,
     seeds: Annotated[int, typer.Option(help="Runs of each length and design.")] = 3,
@@ -45,31 +45,33 @@ def validate(
         str | None, typer.Option(help="Also train the design walk of this family: M or F.")
     ] = None,
     walk_steps: Annotated[
-        int | None, typer.Option(help="Steps of a run of the walk; as a long run if left out.")
+        int | None, typer.Option(help="Steps of a walk run; as many as a long run by default.")
     ] = None,
-    sample_seed: Annotated[int, typer.Option(help="Another seed draws other designs.")] = 0,
-    device: Annotated[str, typer.Option(help="Whose latency makes the bands.")] = "iPhone 15 Pro",
+    sample_seed: Annotated[int, typer.Option(help="Seed of the sample of designs.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="Device whose latency defines the bands.")
+    ] = "iPhone 15 Pro",
     given: dict[str, Any],
     long_from: Annotated[
         Path | None,
         typer.Option(
-            "--long-from", help="Take the long runs of this study, which differs in short ones."
+            "--long-from", help="Reuse the long runs of this study; its short runs may differ."
         ),
     ] = None,
     workers: Annotated[int, typer.Option(help="Runs that train at once.", min=1)] = 1,
     engine: Annotated[
-        str, typer.Option(help="What trains the runs: serial or processes.")
+        str, typer.Option(help="Engine that trains the runs: serial, processes.")
     ] = "processes",
     report: Annotated[
-        bool, typer.Option("--report", help="Train nothing, report what the folder holds.")
+        bool, typer.Option("--report", help="Report finished runs without training.")
     ] = False,
-    html: Annotated[Path | None, typer.Option(help="Also write the plots as a page.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write the plots as an HTML page.")] = None,
     format: FormatOption = Format.table,
 ) -> None:
     """Train a sample of designs short and long under several seeds, and compare the ranks.
 
-    The sample is drawn within latency bands and written down before anything is trained. A study
-    that was stopped goes on when the same command is given again; --report reads what is there.
+    The sample is drawn within latency bands and written before anything is trained. The same
+    command continues a study that was stopped; --report reads its finished runs.
     """
     from studies.figures.proxy_validation import write_validation
     from studies.proxy_validation.baselines import kept_baselines, read_baselines
@@ -117,7 +119,7 @@ def validate(
 
 @contextmanager
 def _kept_in(folder: Path) -> Iterator[None]:
-    """Say in one line what the disk refused."""
+    """Turn an error of the disk into one line."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`walkbench proxy zero-cost`: what an untrained twin says about a design, as baselines.
+"""`walkbench proxy zero-cost`: scores of untrained twins, as baselines.
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
@@ -24,8 +24,8 @@ SPECS = typer.Argument(metavar="SPEC…", help="Named designs or JSON files.", s
 def zero_cost(
     specs: Annotated[list[str], SPECS],
     given: dict[str, Any],
-    seed: Annotated[int, typer.Option(help="Of the weights and the noise.")] = 0,
-    width: Annotated[int, typer.Option(help="What 256 channels become in the twin.")] = 16,
+    seed: Annotated[int, typer.Option(help="Seed of weights and noise.")] = 0,
+    width: Annotated[int, typer.Option(help="Channels of the twin for 256 of the network.")] = 16,
     latent: LatentOption = None,
     batch: Annotated[int, typer.Option(help="Pictures per gradient, 2 or more.")] = 16,
     format: FormatOption = Format.table,

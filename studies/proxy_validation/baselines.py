@@ -1,4 +1,4 @@
-"""What short training must beat: what is known of a design without training it.
+"""Baselines that short training must beat: numbers known without training.
 
 Parameters, MACs, estimated latency and the zero-cost scores of its twin. Each is meant as "more is
 better", and none of them costs more than a few gradients.
@@ -56,7 +56,7 @@ def kept_baselines(
 ) -> dict[str, dict[str, float]]:
     """Return the baselines of the plan's sampled designs by label, computed once per ``folder``.
 
-    Raises :class:`WalkbenchError` where the data are not those of the plan any more.
+    Raises :class:`WalkbenchError` where the data are no longer those of the plan.
     """
     found, path = read_baselines(folder), folder / BASELINES
     content = plan.data.content(plan.latent)

@@ -1,4 +1,4 @@
-"""What chance does to a ranking: the noise ceiling, and how many seeds tell two designs apart.
+"""Noise of a ranking: its ceiling, and how many seeds tell two designs apart.
 
 No proxy can agree with the long run better than the long run agrees with itself under other seeds.
 The ceiling is the Spearman correlation between means over disjoint groups of seeds, averaged over
@@ -30,14 +30,14 @@ POWER = 0.8
 
 
 def splits(seeds: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield every way to part ``seeds`` into two groups as equal as possible; one has none."""
+    """Yield every split of ``seeds`` into two groups of nearly equal size; one seed has none."""
     if seeds < 2:
         return
     for group in itertools.combinations(range(seeds), seeds // 2):
-        rest = [seed for seed in range(seeds) if seed not in group]
+        others = [seed for seed in range(seeds) if seed not in group]
         if 2 * len(group) == seeds and 0 not in group:
             continue  # the other half of a split that was given
-        yield list(group), rest
+        yield list(group), others
 
 
 def ceiling(values: Values) -> float:

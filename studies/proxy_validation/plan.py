@@ -1,9 +1,8 @@
-"""What a validation study trains: designs chosen before anything is ranked, budgets, seeds.
+"""The plan of a validation study: designs chosen before anything is ranked, budgets, seeds.
 
 Designs are drawn at random from a space within latency strata: as many from every stratum, so that
 the ranks cover the range that a search looks at and are read within bands too. The plan is
-written down before the first training step and never changes; a study that goes on must ask for the
-same one.
+written before the first training step and never changes; a study continues only under its plan.
 
 A short run may be short in other ways too: pictures of a lower resolution cost less, and leave more
 of them for the same compute. What counts as short is at most a tenth of a long run's multiply-adds.
@@ -309,7 +308,7 @@ def _stratified(
 ) -> tuple[tuple[PlannedDesign, ...], str | None]:
     """Return ``number`` designs, as many (±1) from each band of equal share of the latencies.
 
-    And how many had to be left out for want of a twin, with the rule that the first one broke.
+    Also says how many designs have no twin, with the rule that the first one breaks.
     """
     named = set(all_named().values())
     pool: dict[UNetSpec, float] = {}
@@ -332,8 +331,8 @@ def _stratified(
         )
     if len(pool) < number:
         raise WalkbenchError(
-            f"space {space.name!r} gave {len(pool)} different designs with a twin, {number} were "
-            f"asked; {left_out or 'ask for fewer'}"
+            f"space {space.name!r} gave {len(pool)} different designs with a twin, {number} are "
+            f"needed; {left_out or 'plan fewer'}"
         )
     group = _confounded if balance else lambda spec: None
     chosen = tuple(

@@ -1,4 +1,4 @@
-"""What a validation study says: how well short training ranks designs, and how far to trust it.
+"""The report of a validation study: how well short training ranks designs.
 
 Designs count with every seed that all of them have finished, so the report of a study that still
 runs is a smaller report and not a biased one. The truth is a design's mean loss over its long runs;

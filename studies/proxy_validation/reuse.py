@@ -1,4 +1,4 @@
-"""Takes the long runs over from another study: they are the same whatever the short ones are.
+"""Reuse the long runs of another study, which do not depend on its short runs.
 
 Long runs are nearly all that a study costs. To ask whether another kind of short run ranks better,
 only the short runs need to be trained.
@@ -25,11 +25,11 @@ OF_SHORT_RUNS = ("short", "short_latent", "short_batch")
 
 
 def take_long_runs(plan: ValidationPlan, folder: Path, other: Path) -> int:
-    """Copy what ``other`` has trained long, and its baselines, to ``folder``; return how many runs.
+    """Copy the long runs and baselines of ``other`` to ``folder``; return the number of runs.
 
-    Runs of the walk come too where both studies have one. What ``folder`` holds already is left
-    alone. Raises :class:`WalkbenchError` naming what differs where the long runs of the two studies
-    are not the same.
+    Runs of the walk come too where both studies have one. Runs that ``folder`` has are not
+    replaced. Raises :class:`WalkbenchError` naming what differs where the long runs of the two
+    studies are not the same.
     """
     there = load_plan(other)
     of_short_runs = {name: getattr(plan, name) for name in OF_SHORT_RUNS}

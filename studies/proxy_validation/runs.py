@@ -1,9 +1,9 @@
-"""Train what a plan asks for: in parallel, resumable, every finished run a line in a file.
+"""Train the runs of a plan: in parallel and resumable, one line of a file per finished run.
 
 Runs come seed by seed over all designs, so a study that is stopped early has all designs with
 fewer seeds. Short runs use other seeds than long ones: a short run that shared its weights and
-its order of pictures with the long run would seem to foresee the long run's luck. A killed run goes
-on from its checkpoint; a finished one is never trained again.
+its order of pictures with the long run would seem to foresee the long run's luck. A killed run
+continues from its checkpoint; a finished one is never trained again.
 
 >>> from studies.proxy_validation.plan import make_plan
 >>> plan = make_plan("pocket", designs=4, strata=2, short=2, long=20, seeds=2)

@@ -1,7 +1,7 @@
 """Screening designs: every run serves every factor, so that effects of a percent need few runs.
 
 A Plackett–Burman design of 12 runs has eleven columns of plus and minus, each balanced against
-every other. Run again with all signs turned round (a fold-over), main effects are free of the
+every other. Run again with all signs reversed (a fold-over), main effects are free of the
 effects of pairs.
 
 >>> matrix = folded_plackett_burman(11)

@@ -1,9 +1,9 @@
 """The design walk under short training: which of its steps change the loss by more than noise.
 
 A step of the walk is REAL when the 95 % interval of its change in loss excludes zero, and INSIDE
-NOISE otherwise; "no change" is never shown, only "no more than this". For a difference of one
-percent it is said how many seeds would show it, at every length that was trained. A step along an
-axis that a small twin shows only in part says at which other latent it has yet to be trained.
+NOISE otherwise; "no change" is never shown, only "no more than this". The report also says how many
+seeds would show a difference of one percent, at every trained length. A step along an axis that a
+small twin shows only in part names the other latent at which it has yet to be trained.
 
 >>> from studies.proxy_validation.plan import make_plan
 >>> walk_report(make_plan("pocket", designs=4, strata=2, short=2, long=20, seeds=2), {}) is None

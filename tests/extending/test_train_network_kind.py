@@ -53,7 +53,7 @@ class OneConvLearner(TwinModule):
 
     def forward(self, x_t, t, text, labels=None):
         rest = self.conv(self.moments.normalised(x_t, t))
-        return self.moments.guess(x_t, t) + self.moments.rest(x_t, t) * rest
+        return self.moments.guess(x_t, t) + self.moments.residual_std(x_t, t) * rest
 
 
 def shrink(network, width, latent, *, channels, tokens):

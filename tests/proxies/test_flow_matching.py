@@ -106,7 +106,7 @@ def test_the_linear_guess_is_the_regression_of_velocity_on_x_t():
         assert normal.std().item() == pytest.approx(1, abs=0.01)
         assert left.mean().item() == pytest.approx(0, abs=0.01)
         assert (left * normal).mean().item() == pytest.approx(0, abs=0.01)  # nothing linear left
-        assert left.std().item() == pytest.approx(moments.rest(x_t, t).item(), rel=0.01)
+        assert left.std().item() == pytest.approx(moments.residual_std(x_t, t).item(), rel=0.01)
 
 
 @pytest.mark.parametrize("steps", [1, 7])

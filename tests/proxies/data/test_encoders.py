@@ -124,10 +124,10 @@ def test_what_is_no_vae_is_named(models, tmp_path, monkeypatch, name, message):
     [
         ("./nowhere", {}, "text encoder './nowhere' cannot be loaded"),
         ("kl", {}, "text encoder 'kl' cannot be loaded"),
-        ("clip", {"tokens": 77}, "reads at most 12 tokens, 77 were asked; use 12 or fewer"),
+        ("clip", {"tokens": 77}, "reads at most 12 tokens, 77 were requested; use 12 or fewer"),
         ("clip", {"tokens": 0}, "tokens is 0"),
         ("clip", {"layer": 1}, "layer 1"),
-        ("clip", {"layer": -9}, "hidden states -1 to -3, layer -9 was asked"),
+        ("clip", {"layer": -9}, "hidden states -1 to -3, layer -9 was requested"),
         ("clip", {"tokenizer": "kl"}, "tokenizer 'kl' cannot be loaded"),
         ("clip", {"device": "abacus"}, "device 'abacus' is unknown; use cpu"),
     ],

@@ -12,6 +12,7 @@ from studies.proxy_validation.noise import (
     seeds_to_resolve,
     splits,
 )
+from studies.verdict import REAL, verdict
 
 
 def losses(designs: int, seeds: int, noise: float, seed: int = 0) -> np.ndarray:
@@ -57,7 +58,7 @@ def test_noise_that_all_designs_share_with_a_seed_cancels():
     levels = np.array([[1.0], [0.9], [0.9], [0.89]])
     found = gaps(*named(levels * shared))
     assert [round(g.relative, 3) for g in found] == [-0.1, 0.0, -0.011]
-    assert found[0].real
+    assert verdict(found[0].low, found[0].high, seeds=5) == REAL
 
 
 def test_nineteen_of_twenty_gaps_of_equal_designs_are_inside_noise():
@@ -65,7 +66,7 @@ def test_nineteen_of_twenty_gaps_of_equal_designs_are_inside_noise():
     for i in range(40):
         noisy = 1 + 0.01 * np.random.default_rng(i).standard_normal((10, 3))
         found = gaps(*named(noisy))
-        wrong += sum(g.real for g in found)
+        wrong += sum(verdict(g.low, g.high, seeds=3) == REAL for g in found)
         total += len(found)
     assert wrong / total < 0.09
 

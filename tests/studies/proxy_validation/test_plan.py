@@ -66,7 +66,7 @@ def test_a_damaged_plan_is_named(tmp_path):
             {"short_latent": 10},
             "designs drawn have no twin: twin rule latent: 10 is not a multiple",
         ),
-        ({"latent": 25}, "0 different designs with a twin, 4 were asked; 32 of 32 .* latent: 25"),
+        ({"latent": 25}, "0 different designs with a twin, 4 are needed; 32 of 32 .* latent: 25"),
         ({"compute": Compute("cuda:99")}, "cuda"),
         ({"seeds": 1}, "seeds is 1"),
         ({"designs": 3}, "designs is 3"),
