@@ -151,6 +151,7 @@ base = "F/thin"
 """
 
 
+@pytest.mark.slow
 def test_validate_draws_measures_and_reports_and_goes_on_where_it_stopped(tmp_path):
     table, write = tmp_path / "t.csv", tmp_path / "report.json"
     space = tmp_path / "depths.toml"  # many networks of the same few blocks
