@@ -70,8 +70,11 @@ def front(records: Iterable[TrialRecord], objectives: Sequence[str]) -> list[Tri
     placed = [
         (p, record) for record in records if counts(record) and (p := point(record, objectives))
     ]
-    points = {p for p, _ in placed}
-    kept = {p for p in points if not any(dominates(q, p) for q in points)}
+    undominated: list[Point] = []
+    for p in sorted({p for p, _ in placed}):  # whatever dominates a point comes before it
+        if not any(dominates(q, p) for q in undominated):
+            undominated.append(p)
+    kept = set(undominated)
     best = [(p, record) for p, record in placed if p in kept]
     return [record for p, record in sorted(best, key=lambda pair: (pair[0], pair[1].number))]
 

@@ -1,6 +1,10 @@
-"""What the signs in tables and figures of a study mean, each said only where it occurs."""
+"""Notes under tables and figures of a study: what their signs mean, and what does not compare.
 
-from collections.abc import Sequence
+>>> ranges([0, 1, 2, 3, 7])
+'0–3, 7'
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 from studies.analyses.columns import does_not_rank
 from studies.metrics import METRICS
@@ -31,4 +35,35 @@ def sign_notes(trials: Sequence[TrialRecord]) -> tuple[str, ...]:
     if any(trial.score for trial in trials):
         unranked = does_not_rank(METRICS.get("proxy_loss"), trials)
         notes.append(LOSS.format(ranks=RANKS[unranked]))
-    return tuple(notes)
+    return (*notes, *_mixtures(trials))
+
+
+def _mixtures(trials: Sequence[TrialRecord]) -> list[str]:
+    """Warn of numbers that do not compare: those of several latency models or training settings."""
+    priced = {t.number: t.latency_origin.revision for t in trials if t.latency_origin}
+    scored = {t.number: t.score.fidelity.settings for t in trials if t.score}
+    return [
+        f"{what} do not compare across trials: {', '.join(parts)}."
+        for what, found in (("Latencies", priced), ("Losses", scored))
+        if len(parts := _parts(found)) > 1
+    ]
+
+
+def _parts(found: Mapping[int, str | None]) -> list[str]:
+    """Write which trials have which revision."""
+    trials_of: dict[str | None, list[int]] = {}
+    for number, revision in found.items():
+        trials_of.setdefault(revision or None, []).append(number)
+    words = {one: f"revision {one}" if one else "an unknown one" for one in trials_of}
+    return [f"trials {ranges(n)} are of {words[one]}" for one, n in trials_of.items()]
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write numbers in order as ranges: 0–3, 7."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ", ".join("–".join(map(str, part)) for part in parts)

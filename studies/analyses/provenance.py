@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from studies.analyses.card import Card, Column, Table
+from studies.analyses.notes import ranges
 from studies.reading import StudyData
 from studies.summary import study_line
 
@@ -50,7 +51,7 @@ def _origins(study: StudyData) -> list[Card]:
         return []
     origins = [dict(_flat("", json.loads(text))) for text in trials_of]
     names = dict.fromkeys(name for origin in origins for name in origin)
-    columns = [Column(f"trials {_ranges(numbers)}") for numbers in trials_of.values()]
+    columns = [Column(f"trials {ranges(numbers)}") for numbers in trials_of.values()]
     rows = tuple((name, *(origin.get(name, "–") for origin in origins)) for name in names)
     return [Card("Provenance", table=Table((Column("origin"), *columns), rows))]
 
@@ -64,14 +65,3 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _flat(f"{key}.{name}".lstrip("."), inner)
     else:
         yield key, "–" if value in (None, {}, ()) else str(value)
-
-
-def _ranges(numbers: list[int]) -> str:
-    """Write numbers in order as ranges: 0–3, 7."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1][1:] = [number]
-        else:
-            parts.append([number])
-    return ", ".join("–".join(map(str, part)) for part in parts)

@@ -105,3 +105,16 @@ def test_headings_of_a_table_are_distinct_and_rows_are_rectangular(tmp_path):
 def test_an_unknown_analysis_names_the_known_ones(example):
     with pytest.raises(WalkbenchError, match=r"unknown analysis 'walks'; did you mean 'walk'"):
         cards(example, ["walks"])
+
+
+def test_latencies_of_two_revisions_are_marked_under_every_figure_and_table(example):
+    def priced_again(trial):
+        origin = dataclasses.replace(trial.latency_origin, revision="b")
+        return dataclasses.replace(trial, latency_origin=origin)
+
+    trials = [priced_again(t) if t.number >= 12 else t for t in example.trials]
+    mixed = dataclasses.replace(example, trials=trials)
+    words = "trials 0–11 are of an unknown one, trials 12–19 are of revision b"
+    for title in ("Proxy loss over Latency", "Every trial"):
+        assert any(words in note for note in card(mixed, title).notes)
+        assert not any("do not compare" in note for note in card(example, title).notes)

@@ -64,7 +64,7 @@ def test_status_sums_what_was_trained(run):
 
 
 def test_a_study_without_trials_within_budget_has_no_design_to_take(tmp_path):
-    config = make_config(tmp_path, trials=1, budgets="latency_ms = 1")
+    config = make_config(tmp_path, trials=1, budgets="latency_ms = 140")
     run = run_study(
         config, storage=str(tmp_path / "s.db"), latency=FakeLatency(), proxy=FakeProxy()
     )
