@@ -291,6 +291,7 @@ _ROWS = (
         _set_kv_heads,
         kind=int,
         special=("all",),
+        plain=lambda n, i: n.stages[i].kv_heads,
         neutral="all",
     ),
     _transformer_field(

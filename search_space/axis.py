@@ -21,7 +21,7 @@ read and write something other than a network.
 False
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Container, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -49,7 +49,8 @@ class AxisField:
     value there.
 
     Values are of type ``kind``, one of ``choices`` where they are given (called each time, as the
-    set may grow), numbers of at least ``minimum`` otherwise; ``special`` are allowed besides.
+    set may grow), numbers of at least ``minimum`` otherwise; ``special`` are allowed besides, and
+    ``plain(network, *place)`` reads the number that a special value stands for.
     ``switch`` says what a value turns on: values of equal switch make the same axes active.
     ``stage_form`` replaces a path field where it is given for both directions of a stage at once.
     """
@@ -63,6 +64,7 @@ class AxisField:
     choices: Callable[[], tuple[Value, ...]] | None = None
     minimum: int = 1
     special: tuple[Value, ...] = ()
+    plain: Callable[..., Value] | None = None
     active: Callable[..., bool] | None = None
     neutral: Value | None = None
     complaint: Callable[..., str] | None = None
@@ -116,9 +118,25 @@ class SearchAxis:
 
         Raises :class:`WalkbenchError` where places disagree.
         """
+        return self._read(network, self.field.get)
+
+    def read_within(self, network: Any, allowed: Container[object]) -> Value:
+        """Return the value in ``network`` as ``allowed`` spells it, where it holds one spelling."""
+        plain = self.field.plain
+        try:
+            value = self._read(network, self.field.get)
+        except NotOneValue:
+            if plain is None:
+                raise
+            return self._read(network, plain)
+        if plain is not None and value not in allowed:
+            return self._read(network, plain)
+        return value
+
+    def _read(self, network: Any, get: Callable[..., Value]) -> Value:
         field = self.field
         places = [p for p in self.places if field.is_active(network, p)] or self.places
-        values = {field.get(network, *place) for place in places}
+        values = {get(network, *place) for place in places}
         if len(values) > 1:
             listed = ", ".join(map(str, sorted(values, key=str)))
             raise NotOneValue(f"{self.name} covers places that differ: {listed}")

@@ -15,6 +15,7 @@ included, weights not.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 
@@ -53,8 +54,7 @@ class Cost:
     peak_activation_bytes: int
 
 
-@dataclass(frozen=True)
-class _SegmentCost:
+class _SegmentCost(NamedTuple):
     params: int
     macs: int
     moved_values: int
@@ -102,7 +102,7 @@ def _segment_cost(segment: Segment, x_is_skip: bool) -> _SegmentCost:
 def _sum_steps(segment: Segment, x_is_skip: bool) -> _SegmentCost:
     params = macs = moved = peak = kept = standing = 0
     for step in segment.steps:
-        part = _step_cost(step.block)
+        part = _remembered_cost(step.block)
         params += part.params
         macs += part.macs
         moved += part.moved_values
@@ -115,6 +115,14 @@ def _sum_steps(segment: Segment, x_is_skip: bool) -> _SegmentCost:
             standing += part.output_values
         x_is_skip = step.push
     return _SegmentCost(params, macs, moved, peak, kept, standing)
+
+
+def _remembered_cost(block: Block) -> BlockCost:
+    """Return the cost of a step's block, kept on it: equal blocks of steps are one object."""
+    kept: BlockCost | None = block.__dict__.get("_cost")
+    if kept is None:
+        kept = block.__dict__["_cost"] = _step_cost(block)
+    return kept
 
 
 @lru_cache(maxsize=1 << 17)

@@ -20,7 +20,7 @@ once per distinct content and shared; whoever prices a plan caches per segment.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
@@ -50,6 +50,7 @@ class Step:
     leaves: str = "x"
     adds: bool = False
     push: bool = False
+    pop: bool = field(init=False)  # whether it takes the newest skip
 
     def __post_init__(self) -> None:
         # Equal blocks become one object, so that later look-ups compare none field by field.
@@ -57,11 +58,7 @@ class Step:
         object.__setattr__(self, "block", block)
         if not self.reads:
             object.__setattr__(self, "reads", block.arguments)
-
-    @property
-    def pop(self) -> bool:
-        """Whether the step takes the newest skip."""
-        return SKIP in self.reads
+        object.__setattr__(self, "pop", SKIP in self.reads)
 
 
 @frozen

@@ -150,7 +150,7 @@ class SearchSpace:
             if not axis.active(draft):
                 continue
             try:
-                value = axis.read(network)
+                value = axis.read_within(network, bounds)
             except NotOneValue as error:
                 raise OutsideSpace(f"spec is outside space {self.name!r}: {error}") from None
             if value not in bounds:

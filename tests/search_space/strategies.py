@@ -4,8 +4,11 @@ Widths are multiples of eight so that every expansion and every skip keeps the n
 everything else is drawn freely, unusual combinations first.
 """
 
+from typing import Any
+
 from hypothesis import strategies as st
 
+from search_space.axes import UNET_FIELDS
 from search_space.spec import Conditions, Context, Conv, Mid, Path, Site, Stage, UNetSpec
 
 flags = st.booleans()
@@ -99,3 +102,67 @@ def specs(draw: st.DrawFn) -> UNetSpec:
         # From 2: at one pixel, four groups of an expansion by a half would have a value each.
         latent_size=2 ** (count - 1) * draw(st.integers(2, 3)),
     )
+
+
+@st.composite
+def searchable_specs(draw: st.DrawFn) -> UNetSpec:
+    """Specs that axes can describe: alike sites, heads of one width that fill the channels."""
+    spec, head_dim = draw(specs()), 8
+    stages = []
+    for stage in spec.stages:
+        channels = draw(st.sampled_from([8, 16, 32]))
+        heads = channels // head_dim
+        paths = [Path((p.sites[0],) * len(p.sites)) for p in (stage.down, stage.up)]
+        for i, path in enumerate(paths):
+            if path.has_transformer:
+                paths[i] = Path(path.sites, draw(flags), draw(flags))
+        attends = any(path.has_transformer for path in paths)
+        if spec.mid is not None and spec.mid.depth and len(stages) == len(spec.stages) - 1:
+            attends = True
+        kv_heads = draw(st.sampled_from([1, heads])) if attends else heads
+        ff_ratio = stage.ff_ratio if attends else 4.0
+        stages.append(
+            Stage(channels, heads, head_dim, *paths, kv_heads=kv_heads, ff_ratio=ff_ratio)
+        )
+    return spec.replace(stages=tuple(stages))
+
+
+_LISTS = {  # values of the fields that hold numbers, or more than the registry of their choices
+    "mid_depth": [0, 1, 2],
+    "mid_resblocks": [1, 2],
+    "channels": [8, 16, 32],
+    "sites": [1, 2, 3],
+    "depth": [0, 1, 2],
+    "expansion": [0.5, 1.0, 2.0],
+    "kv_heads": ["all", 1, 2],
+    "ff_ratio": [2.0, 3.0, 4.0],
+}
+_RANGES = {"mid_depth": (0, 2), "sites": (1, 2), "depth": (0, 2), "channels": (8, 32)}
+
+
+@st.composite
+def space_axes(draw: st.DrawFn, stages: int) -> dict[str, Any]:
+    """The [axes] of a space over a base of ``stages``: any fields, in any of their forms."""
+    axes: dict[str, Any] = {}
+    for name, field in UNET_FIELDS.items():
+        if not draw(flags):
+            continue
+        forms = [name]
+        if field.scope != "network" and draw(flags):
+            forms = [f"{name}.{i}" for i in range(stages) if draw(flags)]
+        if field.scope == "path" and draw(flags):
+            places = [f if "." in f else f"{f}.{i}" for f in forms for i in range(stages)]
+            forms = [f"{place}.{to}" for place in dict.fromkeys(places) for to in ("down", "up")]
+        for form in forms:
+            axes[form] = draw(_bounds(name))
+    return axes or {"rope": [False, True]}
+
+
+@st.composite
+def _bounds(draw: st.DrawFn, name: str) -> Any:
+    choices = UNET_FIELDS[name].choices
+    values = list(choices()) if choices is not None else _LISTS[name]
+    if name in _RANGES and draw(flags):
+        low, high = _RANGES[name]
+        return {"low": low, "high": high, "step": 8 if name == "channels" else 1}
+    return draw(st.lists(st.sampled_from(values), min_size=1, max_size=3, unique=True))
