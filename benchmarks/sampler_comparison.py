@@ -42,8 +42,8 @@ RUNS = HERE / "results" / "sampler_comparison" / "runs.jsonl"
 REPORT = HERE / "results" / "sampler_comparison.json"
 TABULAR = json.loads((HERE / "tabular" / "summary.json").read_text())
 SEEDS = 10
-TRIALS = {"greybox": 1000, "tpe": 1200, "random": 1000, "nsga2": 1200}
-SHOWN = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1200)
+TRIALS = {"greybox": 1000, "tpe": 1000, "random": 1000, "nsga2": 1000}
+SHOWN = (10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000)
 TARGET = 0.95
 OBJECTIVES = ("proxy_loss", "latency_ms")
 POOL = PoolSize(base=8192, fresh=1024, single=1024, moved=256, double=1024, crossed=1024)

@@ -107,7 +107,7 @@ class Search:
         if self.trained and model is None:
             score = self._spread(pool, prices, settled, number)
         else:
-            score = self._gain(model, points[counted], pool, prices)
+            score = self._gain(model, points[counted], pool, prices, number)
         order = np.argsort(-score, kind="stable")
         return np.asarray(pool[order[min(history.unknown, len(order) - 1)]])
 
@@ -285,15 +285,18 @@ class Search:
         ranks = prices[:, self._columns()[0]].argsort().argsort() / (len(pool) - 1)
         return np.asarray(unlike - 2.0 * np.abs(ranks - _van_der_corput(number)))
 
-    def _gain(self, model: Surrogate | None, points: Array, pool: Levels, prices: Array) -> Array:
+    def _gain(
+        self, model: Surrogate | None, points: Array, pool: Levels, prices: Array, number: int
+    ) -> Array:
         """Return the expected gain of every candidate; -inf where it was not worth computing."""
         cheap = prices[:, self._columns()]
-        reference = self._reference(points, cheap)
-        boxes = free_boxes(points[_non_dominated(points)], reference)
         if model is None:
-            return certain_gain(boxes, cheap)
+            reference = _beyond(np.concatenate([points, cheap]))
+            return certain_gain(free_boxes(points[_non_dominated(points)], reference), cheap)
         features = self._features(prices)
         mean = model.mean(pool, features)
+        reference = self._reference(points, np.column_stack([mean, cheap]), number)
+        boxes = free_boxes(points[_non_dominated(points)], reference)
         bound = model.bound(pool, features, min(BOUNDED_BY, len(model.solved)))
         chosen = np.argsort(-expected_gain(boxes, cheap, mean, bound), kind="stable")[:FINALISTS]
         mean, sd = model.predict(pool[chosen], features[chosen])
@@ -301,17 +304,24 @@ class Search:
         gain[chosen] = expected_gain(boxes, cheap[chosen], mean, sd)
         return gain
 
-    def _reference(self, points: Array, cheap: Array) -> Array:
-        """The worst of each objective: the budget where there is one, else a tenth beyond."""
-        seen = [points] if len(points) else []
-        if not self.trained:
-            seen.append(cheap)
-        else:
-            fill = points[:, 0].max() if len(points) else 1.0
-            seen.append(np.column_stack([np.full(len(cheap), fill), cheap]))
-        everything = np.concatenate(seen)
-        high, low = everything.max(axis=0), everything.min(axis=0)
-        return np.asarray(high + 0.1 * np.where(high > low, high - low, np.abs(high)))
+    def _reference(self, points: Array, expected: Array, number: int) -> Array:
+        """The point up to which volume counts: near and far, in turn.
+
+        Just beyond the front that the surrogate expects, gains lie along the whole front; from
+        there alone its ends would not be explored. Beyond everything, the ends weigh most.
+        """
+        everything = np.concatenate([points, expected])
+        if number % 2:
+            far = everything.max(axis=0)
+            far[0] = points[:, 0].max() if len(points) else far[0]
+            return _beyond(np.concatenate([everything.min(axis=0)[None], far[None]]))
+        return _beyond(everything[_non_dominated(everything)])
+
+
+def _beyond(points: Array) -> Array:
+    """The worst of each objective, and a tenth of the range more."""
+    high, low = points.max(axis=0), points.min(axis=0)
+    return np.asarray(high + 0.1 * np.where(high > low, high - low, np.abs(high)))
 
 
 def _log(prices: Array) -> Array:
