@@ -5,7 +5,7 @@ dashboard and `walkbench study show` render the cards of every registered analys
 To add one, register it; `tests/extending/test_add_card.py` does.
 
 >>> ANALYSES.names()
-('overview', 'front', 'walk', 'progress', 'designs', 'provenance')
+('overview', 'front', 'walk', 'progress', 'importance', 'designs', 'provenance')
 >>> table = Table((Column("design"), Column("params", right=True)), (("F/mqa", "389.28 M"),))
 >>> Card("A card", table=table).to_dict()["rows"]
 [{'design': 'F/mqa', 'params': '389.28 M'}]
@@ -74,6 +74,7 @@ ANALYSES: Registry[Analysis] = Registry(
         "front": "studies.analyses.front:fronts",
         "walk": "studies.analyses.walk_steps:walk_steps",
         "progress": "studies.analyses.progress:progress",
+        "importance": "studies.analyses.importance:importance",
         "designs": "studies.analyses.designs:designs",
         "provenance": "studies.analyses.provenance:provenance",
     },

@@ -62,4 +62,6 @@ def remark(trial: TrialRecord) -> str:
         return trial.failed
     if trial.trained_by is not None:
         return f"score of trial {trial.trained_by}"
+    if trial.cached_from is not None:
+        return f"score of {trial.cached_from}"
     return _STATES.get(trial.state, trial.state.lower())
