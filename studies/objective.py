@@ -11,12 +11,13 @@ starts, so a trial that fails or is interrupted still says what it was about. Ho
 - FAIL with a reason in `failed`: the training diverged, or the design cannot be priced or shrunk.
   It counts as done. FAIL without a reason was interrupted; another trial runs in its place.
 
-A training run that the study has done before is not repeated: its score is reused, and
-`reused_from` names the trial that trained. Runs are equal when network, data, recipe and budget
-are (:attr:`studies.records.TrialRecord.run`).
+A training run that any study of the storage has made before is not made again: its score is taken
+over, with `cached_from` naming study and trial, and `reused_from` the trial where it is the same
+study. Runs are equal when network, data, recipe and budget are
+(:attr:`studies.records.TrialRecord.run`).
 
 >>> from studies.config import load_config
->>> Objective(load_config("demo"), log=None, latency=None, proxy=None)
+>>> Objective(load_config("demo"), earlier=None, latency=None, proxy=None)
 Traceback (most recent call last):
     ...
 ValueError: study 'demo' needs a latency source
@@ -37,11 +38,11 @@ from search_space.spec import UNetSpec
 from studies import pareto, record_codec
 from studies.candidate import KnownCandidate, measured
 from studies.config import StudyConfig
+from studies.earlier_runs import EarlierRuns
 from studies.gallery import Gallery
 from studies.metric import Measured
 from studies.metrics import METRICS
 from studies.records import LatencyOrigin
-from studies.trial_log import TrialLog
 
 Proxy = Callable[[UNetSpec], Score]
 
@@ -59,14 +60,14 @@ class Objective:
     """The function that a study optimises; stores everything it measures on the trial.
 
     ``latency`` prices designs on the study's device, ``proxy`` trains and scores one. Either may be
-    None where the study's config does not need it. ``log`` has the study's earlier trials,
+    None where the study's config does not need it. ``earlier`` finds runs made before,
     ``gallery`` keeps what ``proxy``'s twins drew.
     """
 
     def __init__(
         self,
         config: StudyConfig,
-        log: TrialLog | None,
+        earlier: EarlierRuns | None,
         latency: LatencySource | None,
         proxy: Proxy | None,
         gallery: Gallery | None = None,
@@ -75,7 +76,7 @@ class Objective:
             raise ValueError(f"study {config.name!r} needs a latency source")
         if proxy is None and config.trains:
             raise ValueError(f"study {config.name!r} needs a proxy")
-        self.config, self.log, self.latency = config, log, latency
+        self.config, self.earlier, self.latency = config, earlier, latency
         self.proxy, self.gallery = proxy, gallery
         self.names = dict.fromkeys([*config.objectives, *config.budgets])
 
@@ -145,13 +146,15 @@ class Objective:
         """Train the design, or reuse the score of an equal run; store which."""
         assert self.proxy is not None and self.config.proxy is not None
         run = self.config.proxy.run(spec).digest()
-        before = self.log.trained(run) if self.log is not None else None
-        if before is not None and before.score is not None:
-            score = before.score
-            record_codec.write_score(trial, score, run, before.number)
+        before = self.earlier.find(run) if self.earlier is not None else None
+        if before is not None and before.trial.score is not None:
+            score = before.trial.score
+            same = before.study == trial.study.study_name
+            trained_by = before.trial.number if same else None
+            record_codec.write_score(trial, score, run, trained_by, before.place)
         else:
             score = self.proxy(spec)
-            record_codec.write_score(trial, score, run, None)
+            record_codec.write_score(trial, score, run)
             if self.gallery is not None:
                 self.gallery.keep(trial)
         if not score.ok:

@@ -4,8 +4,8 @@ The keys are those of version 0.1, whose studies load, with what it did not reco
 
 - trial: ``name`` (before it runs: ``enqueued``), ``digest``, ``spec``, ``cost``, ``latency`` (with
   ``device``, ``by``, ``revision``), ``measured`` (metric → value, low, high, source), ``score``
-  (with ``reused_from`` and ``run``), ``constraints``, ``feasible``, ``samples``, ``failed``,
-  ``provenance``, ``worker``
+  (with ``reused_from``, ``cached_from`` and ``run``), ``constraints``, ``feasible``, ``samples``,
+  ``failed``, ``provenance``, ``worker``
 - study: ``walkbench``, an object, and ``trials``, the total last asked for
 
 >>> study = optuna.create_study()
@@ -56,6 +56,7 @@ def decode_trial(
     constraints = dict(attrs.get("constraints") or {})
     score = dict(attrs.get("score") or {})
     trained_by, run = score.pop("reused_from", None), score.pop("run", None)
+    cached_from = score.pop("cached_from", None)
     latency = dict(attrs.get("latency") or {})
     origin = {key: latency.pop(key, None) for key in ("device", "by", "revision")}
     try:
@@ -73,6 +74,7 @@ def decode_trial(
             latency_origin=LatencyOrigin(**origin) if latency else None,
             score=Score.from_dict(score) if score else None,
             trained_by=trained_by,
+            cached_from=cached_from,
             run=run,
             stored={k: Measured(*v) for k, v in (attrs.get("measured") or {}).items()},
             samples=Samples(**attrs["samples"]) if attrs.get("samples") else None,
@@ -145,9 +147,16 @@ def write_constraints(
     trial.set_user_attr("feasible", feasible)
 
 
-def write_score(trial: optuna.Trial, score: Score, run: str | None, trained_by: int | None) -> None:
+def write_score(
+    trial: optuna.Trial,
+    score: Score,
+    run: str | None,
+    trained_by: int | None = None,
+    cached_from: str | None = None,
+) -> None:
     """Store a score, the digest of the run that gave it, and which trial trained if not this."""
-    trial.set_user_attr("score", {**score.to_dict(), "reused_from": trained_by, "run": run})
+    origin = {"reused_from": trained_by, "cached_from": cached_from, "run": run}
+    trial.set_user_attr("score", {**score.to_dict(), **origin})
 
 
 def write_samples(trial: optuna.Trial, samples: Samples) -> None:

@@ -55,9 +55,10 @@ class TrialRecord:
     ``state`` is Optuna's: PRUNED is a candidate over budget that was not trained. ``params`` are
     those of the search, ``values`` the objectives' of a complete trial, ``constraints`` say how far
     each budget is missed (kept up to 0). ``feasible`` is None while a budget is unchecked.
-    ``trained_by`` is the trial whose score was reused. ``run`` is the digest of the training run
-    that gave the score, None where it was not recorded. ``stored`` are the metrics measured when
-    the trial ran. ``interrupted`` trials failed for no reason of their own and do not count.
+    ``trained_by`` is the trial whose score was reused, ``cached_from`` that trial and its study,
+    which may be another one of the storage: ``STUDY/NUMBER``. ``run`` is the digest of the training
+    run that gave the score, None where it was not recorded. ``stored`` are the metrics measured
+    when the trial ran. ``interrupted`` trials failed for no reason of their own and do not count.
     """
 
     number: int
@@ -72,6 +73,7 @@ class TrialRecord:
     latency_origin: LatencyOrigin | None = None
     score: Score | None = None
     trained_by: int | None = None
+    cached_from: str | None = None
     run: str | None = None
     stored: Mapping[str, Measured] = field(default_factory=dict)
     samples: Samples | None = None
@@ -104,7 +106,8 @@ class TrialRecord:
     @property
     def trained(self) -> bool:
         """Whether this trial itself trained its design."""
-        return self.score is not None and self.trained_by is None
+        reused = self.trained_by is not None or self.cached_from is not None
+        return self.score is not None and not reused
 
     def measured(self, name: str) -> Measured | None:
         """Return a metric as measured when the trial ran, else as its stored parts give it.

@@ -35,6 +35,7 @@ from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
 from studies import record_codec, workers
 from studies.config import StudyConfig
+from studies.earlier_runs import EarlierRuns
 from studies.engines import engine
 from studies.gallery import Gallery, gallery_folder
 from studies.greybox.informed import check_budgets
@@ -114,7 +115,13 @@ def run_study(
         study = create_or_resume(config, url, latency, accept_revision=accept_revision)
         study.set_user_attr(record_codec.TARGET, total)
         log = TrialLog(study)
-        return _run(study, Objective(config, log, latency, proxy, gallery), log, total, watch)
+        return _run(
+            study,
+            Objective(config, EarlierRuns(study, log), latency, proxy, gallery),
+            log,
+            total,
+            watch,
+        )
 
 
 def make_proxy(

@@ -134,7 +134,8 @@ def score_dict(trial: TrialRecord) -> dict[str, Any] | None:
     """Return a trial's score as JSON types, without its hundreds of single losses."""
     if trial.score is None:
         return None
-    score = {**trial.score.to_dict(), "reused_from": trial.trained_by, "run": trial.run}
+    origin = {"reused_from": trial.trained_by, "cached_from": trial.cached_from, "run": trial.run}
+    score = {**trial.score.to_dict(), **origin}
     del score["losses"]
     return score
 

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from search_space.errors import WalkbenchError
 from studies.cli import (
+    ablate,
     cost,
     dashboard,
     data,
@@ -69,7 +70,20 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-for _module in (demo, cost, walk, spec, space, data, proxy, study, latency, export, dashboard):
+for _module in (
+    demo,
+    cost,
+    walk,
+    ablate,
+    spec,
+    space,
+    data,
+    proxy,
+    study,
+    latency,
+    export,
+    dashboard,
+):
     _module.register(app)
 add_wide(app)
 

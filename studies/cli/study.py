@@ -14,6 +14,8 @@ import typer
 from studies.cli.next_command import next_command
 from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.cli.proxy_data import load_data
+from studies.cli.study_importance import importance_command
+from studies.cli.study_seeds import seeds_command
 from studies.shipped import shipped_configs
 
 study = typer.Typer(help="Search a space for designs.", no_args_is_help=True)
@@ -235,6 +237,10 @@ _LIST_COLUMNS = [
     Column("device", "device", lambda name: name or "–", optional=True),
     Column("last", "last trial", lambda date: (date or "–").replace("T", " ")),
 ]
+
+
+study.command("importance")(importance_command)
+study.command("seeds")(seeds_command)
 
 
 def register(app: typer.Typer) -> None:

@@ -71,4 +71,6 @@ def _sentence(trial: TrialRecord) -> str:
         parts.append(f"failed: {trial.failed}")
     elif trial.trained_by is not None:
         parts.append(f"score of trial {trial.trained_by}")
+    elif trial.cached_from is not None:
+        parts.append(f"score of {trial.cached_from}")
     return f"{design}, {', '.join(parts)}" if parts else design

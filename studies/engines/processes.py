@@ -12,10 +12,9 @@ search_space.errors.WalkbenchError: workers is 0; 1 or more is needed
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -62,8 +61,7 @@ class ProcessEngine:
         out: Future[Score] = Future()
         try:
             callbacks = with_checkpoints(self.callbacks, self.checkpoints, run)
-            with _without_ctrl_c():  # workers start here and inherit it
-                trained = self._pool.submit(_train, run, callbacks)
+            trained = self._pool.submit(_train, run, callbacks)
         except BrokenProcessPool:
             out.set_exception(WalkbenchError(KILLED))
             return out
@@ -76,16 +74,6 @@ class ProcessEngine:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Hold Ctrl-C back within, for this thread and the processes it starts; it arrives after."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _pass_on(inner: Future[Score], out: Future[Score]) -> None:
@@ -104,9 +92,10 @@ _stop: Event | None = None  # of a worker: set when nobody waits for its runs an
 
 
 def _start(stop: Event) -> None:
-    """Prepare a worker, which inherits a blocked Ctrl-C from its start: end with the parent."""
+    """Prepare a worker: leave Ctrl-C to the parent, and end with it."""
     global _stop
     _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -27,10 +27,6 @@ def _decimals(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _percent(summary: Summary, key: str) -> str:
-    return "–" if summary[key] is None else f"{summary[key]:.2f} %"
-
-
 def _interval(summary: Summary, key: str) -> str:
     if summary[key] is None:
         return "–"
@@ -76,12 +72,6 @@ def _listed(named: Iterable[tuple[str, float | None]]) -> str:
 _LINES: list[tuple[str, str, Callable[[Summary, str], str]]] = [
     ("n_designs", "designs", _words),
     ("seeds", "seeds finished for all", _words),
-    ("resolved_pairs", "pairs that the long runs tell apart, share", _number),
-    ("resolved_pair_accuracy", "  ranked right by the short runs", _interval),
-    ("spec_ridge_resolved_pair_accuracy", "  ranked right by a ridge on switches", _number),
-    ("ridge_with_proxy_resolved_pair_accuracy", "  by that ridge with the short runs", _number),
-    ("recall_8_in_16", "of the best 8, found among the first 16", _words),
-    ("regret_best_of_3_pct", "loss that the best of the first 3 gives away", _percent),
     ("spearman", "Spearman, short against long", _interval),
     ("spearman_corrected", "  corrected for noise in the long runs", _number),
     ("spearman_one_short_seed", "  with one seed of the short runs", _number),
@@ -94,10 +84,7 @@ _LINES: list[tuple[str, str, Callable[[Summary, str], str]]] = [
     ("regret", "regret of the first, share of the range", _number),
     ("noise_ceiling", "noise ceiling, long against long", _ceiling),
     ("compute_ratio", "multiply-adds, short over long", _number),
-    ("spec_ridge_spearman", "Spearman of a ridge on switches", _number),
-    ("gain_over_spec_ridge", "  gain over it", _interval),
-    ("ridge_with_proxy_spearman", "Spearman of that ridge with the short runs", _number),
-    ("best_baseline", "best of what costs no training", _words),
+    ("best_baseline", "best baseline", _words),
     ("gain_over_best_baseline", "  gain over the best one", _interval),
     ("baselines", "Spearman of what costs no training", _each),
     ("by_steps", "long runs by steps, against their ends", _steps),

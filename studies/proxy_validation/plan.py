@@ -246,24 +246,11 @@ def check_same(kept: ValidationPlan, plan: ValidationPlan, folder: Path) -> None
         if there != here and name != "data":
             if name in ("designs", "walk"):
                 there, here = (f"{len(designs)} designs" for designs in (there, here))
-            elif name in ("recipe", "compute"):
-                within = _first_difference(there, here)
-                name, there, here = (
-                    f"{name}.{within}",
-                    getattr(there, within),
-                    getattr(here, within),
-                )
             shown = f": {there!r} there, {here!r} here" if there != here else ""
             raise WalkbenchError(
-                f"{folder} holds another study, {name} differs{shown}; give the same options to "
-                "continue it, or name another folder"
+                f"{folder} holds another study, {name} differs{shown}; ask for the same one "
+                "to go on, or name another folder"
             )
-
-
-def _first_difference(there: Any, here: Any) -> str:
-    """Return the name of the first field in which two settings differ."""
-    names = (one.name for one in dataclasses.fields(there))
-    return next(name for name in names if getattr(there, name) != getattr(here, name))
 
 
 def load_plan(folder: Path) -> ValidationPlan:

@@ -31,7 +31,6 @@ from proxies.resolution import resolution_axes
 from proxies.score import Score
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
-from studies.proxy_validation.decisions import accuracy, recall, regret_percent, resolved_pairs
 from studies.proxy_validation.noise import ceiling, reliability, splits
 from studies.proxy_validation.plan import SHORT_SEEDS, ValidationPlan
 from studies.proxy_validation.ranking import (
@@ -42,7 +41,6 @@ from studies.proxy_validation.ranking import (
     regret,
 )
 from studies.proxy_validation.runs import Result
-from studies.proxy_validation.spec_ridge import left_one_out, switches
 from studies.proxy_validation.walk_gaps import walk_report
 
 TOP = 5  # of precision@k
@@ -61,15 +59,6 @@ NEEDS_BASELINES = (
     "gain_over_best_baseline_low",
     "gain_over_best_baseline_high",
     "partial_spearman_given_macs",
-)
-NEEDS_FINITE_LOSSES = (
-    "spec_ridge_spearman",
-    "spec_ridge_resolved_pair_accuracy",
-    "gain_over_spec_ridge",
-    "gain_over_spec_ridge_low",
-    "gain_over_spec_ridge_high",
-    "ridge_with_proxy_spearman",
-    "ridge_with_proxy_resolved_pair_accuracy",
 )
 Baselines = Mapping[str, Mapping[str, float]]
 Scores = Mapping[tuple[str, str, int], Score]  # by label, kind and seed
@@ -98,7 +87,6 @@ def report(plan: ValidationPlan, results: Sequence[Result], baselines: Baselines
     summary = {
         "n_designs": len(labels),
         "seeds": len(seeds),
-        **_decisions(plan, short, long),
         **_agreement(-short.mean(axis=1), -long.mean(axis=1)),
         "compute_ratio": plan.compute_ratio,
         "seconds_ratio": _seconds(few) / _seconds(many),
@@ -151,37 +139,6 @@ def _plain(value: Any) -> Any:
 
 def _seconds(runs: Runs) -> float:
     return sum(score.fidelity.seconds for row in runs for score in row)
-
-
-def _decisions(plan: ValidationPlan, short: Values, long: Values) -> dict[str, Any]:
-    """What a user decides by, for the proxy and for a ridge on the designs' switches alone."""
-    proxy, truth = short.mean(axis=1), long.mean(axis=1)
-    right, low, high = accuracy(proxy, long)
-    found: dict[str, Any] = {
-        "resolved_pairs": float(resolved_pairs(long).sum() / (len(truth) * (len(truth) - 1))),
-        "resolved_pair_accuracy": right,
-        "resolved_pair_accuracy_low": low,
-        "resolved_pair_accuracy_high": high,
-        "recall_8_in_16": recall(proxy, truth),
-        "regret_best_of_3_pct": regret_percent(proxy, truth),
-    }
-    if not np.isfinite([proxy, truth]).all():
-        return found | dict.fromkeys(NEEDS_FINITE_LOSSES)
-    columns, logs = switches([design.spec for design in plan.designs]), np.log(truth)
-    ridge = left_one_out(columns, logs)
-    both = left_one_out(np.column_stack([columns, np.log(proxy)]), logs)
-    draws = resamples(len(truth))
-    by_proxy, by_ridge = (spearman_of_resamples(-x, -truth, draws) for x in (proxy, ridge))
-    gain_low, gain_high = interval_of(by_proxy - by_ridge)
-    return found | {
-        "spec_ridge_spearman": spearman(ridge, truth),
-        "spec_ridge_resolved_pair_accuracy": accuracy(ridge, long)[0],
-        "gain_over_spec_ridge": spearman(proxy, truth) - spearman(ridge, truth),
-        "gain_over_spec_ridge_low": gain_low,
-        "gain_over_spec_ridge_high": gain_high,
-        "ridge_with_proxy_spearman": spearman(both, truth),
-        "ridge_with_proxy_resolved_pair_accuracy": accuracy(both, long)[0],
-    }
 
 
 def _agreement(x: Values, truth: Values) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def test_short_runs_of_another_kind_are_asked_for(tmp_path, monkeypatch, study):
     assert other.exit_code == 2 and "differs" in other.stderr
 
 
-def test_the_recipe_of_the_options_is_the_one_that_trains(tmp_path, monkeypatch):
+def test_the_recipe_that_is_asked_for_is_the_one_that_trains(tmp_path, monkeypatch):
     monkeypatch.setattr("studies.proxy_validation.runs.train", lambda *given: None)
     monkeypatch.setattr("studies.proxy_validation.baselines.kept_baselines", lambda *given: None)
     sizes = ["--designs", 4, "--strata", 2, "--short", 1, "--long", 10, "--width", 8]
@@ -111,4 +111,4 @@ def test_the_recipe_of_the_options_is_the_one_that_trains(tmp_path, monkeypatch)
     assert (recipe.batch, recipe.learning_rate, recipe.warm_up) == (2, 6e-3, 50)
     assert recipe.betas == (0.9, 0.95)
     other = run(tmp_path, *sizes, *words[:-1], 0.97)
-    assert other.exit_code == 2 and "recipe.betas differs" in " ".join(other.stderr.split())
+    assert other.exit_code == 2 and "recipe differs" in other.stderr

@@ -1,8 +1,4 @@
 import multiprocessing
-import os
-import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -78,31 +74,3 @@ def test_an_engine_of_ones_own_is_registered_by_name():
         assert isinstance(engine("mine"), Mine)
     finally:
         ENGINES.unregister("mine")
-
-
-def test_ctrl_c_while_workers_start_shows_no_traceback_of_theirs(tmp_path):
-    script = tmp_path / "main.py"
-    script.write_text(
-        "from proxies.testing import tiny_run\n"
-        "from studies.engines import engine\n"
-        "if __name__ == '__main__':\n"
-        "    with engine('processes', workers=2) as processes:\n"
-        "        futures = [processes.submit(tiny_run(steps=10**6, seed=s)) for s in range(2)]\n"
-        "        print('started', flush=True)\n"
-        "        try:\n"
-        "            futures[0].result()\n"
-        "        except KeyboardInterrupt:\n"
-        "            print('interrupted', flush=True)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, str(script)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
-    )
-    assert process.stdout.readline() == "started\n"
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: workers are still importing
-    out, said = process.communicate(timeout=120)
-    assert (out, said, process.returncode) == ("interrupted\n", "", 0)

@@ -42,14 +42,6 @@ def test_a_plan_survives_its_file(tmp_path):
     keep_plan(plan, tmp_path)  # the same again is welcome
 
 
-def test_a_plan_of_another_recipe_names_the_setting_that_differs(tmp_path):
-    plan = small_plan(designs=4)
-    keep_plan(plan, tmp_path)
-    other = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, optimizer="muon"))
-    with pytest.raises(WalkbenchError, match=r"recipe.optimizer differs: 'adamw' there, 'muon' "):
-        keep_plan(other, tmp_path)
-
-
 @pytest.mark.parametrize("change", [{"long": 20}, {"seeds": 3}, {"designs": ()}, {"width": 16}])
 def test_another_plan_in_the_same_folder_is_refused_by_name(tmp_path, change):
     plan = small_plan(designs=4)
