@@ -13,22 +13,16 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
 
+from search_space.axes import UNET_FIELDS
 from search_space.differences import differences
 from search_space.network import Network
 from search_space.spec import Context, Path, Site, Stage, UNetSpec
 
 _WORDS = {
-    "kv_heads": "KV heads",
-    "ff_ratio": "FFN ratio",
+    **{name: field.words for name, field in UNET_FIELDS.items()},
     "head_dim": "head width",
-    "self_attention": "self-attention",
-    "cross_attention": "cross-attention",
-    "qk_norm": "QK norm",
-    "rope": "RoPE",
-    "conv": "convs",
     "sites": "site",
     "stages": "stage",
-    "depth": "layers",
     "latent_size": "latent size",
 }
 

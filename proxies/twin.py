@@ -35,7 +35,7 @@ from functools import lru_cache
 from typing import TypeVar, cast
 
 from search_space.errors import SpecError, WalkbenchError
-from search_space.network import Network, register_twin, twin_of
+from search_space.network import TWINS, Network, register_twin
 from search_space.spec import Conditions, Context, Stage, UNetSpec
 
 N = TypeVar("N", bound=Network)
@@ -65,7 +65,7 @@ def twin(
     Raises :class:`TwinError` naming the rule that fails, and :class:`WalkbenchError` for a kind of
     network that has no twin.
     """
-    small = twin_of(network.kind)(network, width, latent, channels=channels, tokens=tokens)
+    small = TWINS.get(network.kind)(network, width, latent, channels=channels, tokens=tokens)
     return cast(N, small)
 
 

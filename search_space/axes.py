@@ -1,8 +1,8 @@
-"""The axes of a UNet: one row for everything that a search may move.
+"""The search axes of a UNet, one table row each.
 
-The table serves sampling and its inverse, the size of a space, and the rule that a field without
-effect keeps its neutral value. A search does not move single sites: all sites of a path are alike,
-heads fill the channels, and the time embedding stays as wide as the last stage where it was.
+The table drives sampling and its inverse, the size of a space, the validation of neutral values,
+and the names in the dashboard's tables. A search does not change single sites: all sites of a path
+are equal, heads fill the channels, and a time embedding as wide as the last stage stays so.
 
 >>> from search_space.presets import named_spec
 >>> spec = named_spec("F/mqa")

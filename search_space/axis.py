@@ -1,4 +1,4 @@
-"""Axes: what a search may move, by name.
+"""Search axes: named fields of a network that a search changes.
 
 An :class:`AxisField` is one row of a kind's table (:mod:`search_space.axes` has the UNet's): how a
 value is read and written, when it has an effect, and what it is called. A :class:`SearchAxis` is a
@@ -36,7 +36,7 @@ DIRECTIONS: tuple[str, ...] = ("down", "up")
 
 
 class NotOneValue(WalkbenchError):
-    """The places that an axis covers hold different values, or one that no axis can say."""
+    """The places an axis covers hold different values, or a value outside its vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class AxisField:
     Values are of type ``kind``, one of ``choices`` where they are given (called each time, as the
     set may grow), numbers of at least ``minimum`` otherwise; ``special`` are allowed besides, and
     ``plain(network, *place)`` reads the number that a special value stands for.
-    ``switch`` says what a value turns on: values of equal switch make the same axes active.
+    ``switch`` maps a value to a key: values with equal keys activate the same axes.
     ``stage_form`` replaces a path field where it is given for both directions of a stage at once.
     """
 
@@ -84,9 +84,9 @@ class AxisField:
 class AxisTable:
     """All fields of one kind of network, in the order in which a search decides them.
 
-    What switches others on comes first. ``thaw`` makes a draft of a network, ``freeze`` a network
-    of a draft (or raises :class:`SpecError`), ``check_base`` raises for a network that the fields
-    cannot describe. ``conditioning`` makes the field that chooses among named conditionings.
+    Fields that activate others come first. ``thaw`` makes a draft of a network, ``freeze`` makes a
+    network of a draft or raises :class:`SpecError`, and ``check_base`` raises for a network that
+    the fields cannot describe. ``conditioning`` makes the field that chooses a named conditioning.
     """
 
     fields: Mapping[str, AxisField]
@@ -114,14 +114,14 @@ class SearchAxis:
     moves: tuple[Place, ...]  # the places of the field itself; ``places`` may be of its stage form
 
     def read(self, network: Any) -> Value:
-        """Return the value in ``network``, left out where it has no effect.
+        """Return the value in ``network``, read from the places where it has an effect.
 
-        Raises :class:`WalkbenchError` where places disagree.
+        Raises :class:`NotOneValue` if places disagree.
         """
         return self._read(network, self.field.get)
 
     def read_within(self, network: Any, allowed: Container[object]) -> Value:
-        """Return the value in ``network`` as ``allowed`` spells it, where it holds one spelling."""
+        """Return the value in ``network``, as a plain number where ``allowed`` lacks the word."""
         plain = self.field.plain
         try:
             value = self._read(network, self.field.get)

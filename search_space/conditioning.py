@@ -1,4 +1,4 @@
-"""What a text encoder gives a UNet, under a name: the `[conditioning.NAME]` tables of a space.
+"""Named text encoders of a space: its `[conditioning.NAME]` tables.
 
 >>> read_conditioning("clip-l", {"width": 768, "tokens": 77}).context.width
 768
@@ -13,7 +13,7 @@ from search_space.parts import Conditions, Context
 
 @dataclass(frozen=True)
 class Conditioning:
-    """One text encoder's side of a spec."""
+    """The fields of a spec that the text encoder determines."""
 
     context: Context
     conditions: Conditions

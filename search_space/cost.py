@@ -1,7 +1,7 @@
 """Exact costs of a network: parameters, MACs, bytes of weights and activations.
 
 Each distinct block is built and traced once on `meta`; its cost is cached, and so is the sum over
-each plan segment. Pricing one more candidate of a search is then a handful of look-ups.
+each plan segment. The cost of one more candidate of a search is then a handful of lookups.
 
 Bytes are at half precision (two bytes a value) unless said otherwise. ``activation_bytes`` is the
 traffic of every operator reading its inputs and writing its outputs, attention as one fused
@@ -91,7 +91,7 @@ def cost(network: Network) -> Cost:
 def _segment_cost(segment: Segment, x_is_skip: bool) -> _SegmentCost:
     """Sum a segment; ``x_is_skip``: its input is also the newest skip, and alive only once.
 
-    Remembered on the segment itself: plans share segments, and looking one up would hash it whole.
+    Cached on the segment, which plans share: a dictionary lookup would hash all its steps.
     """
     remembered: dict[bool, _SegmentCost] = segment.__dict__.setdefault("_costs", {})
     if x_is_skip not in remembered:
@@ -102,7 +102,7 @@ def _segment_cost(segment: Segment, x_is_skip: bool) -> _SegmentCost:
 def _sum_steps(segment: Segment, x_is_skip: bool) -> _SegmentCost:
     params = macs = moved = peak = kept = standing = 0
     for step in segment.steps:
-        part = _remembered_cost(step.block)
+        part = _cached_cost(step.block)
         params += part.params
         macs += part.macs
         moved += part.moved_values
@@ -117,8 +117,8 @@ def _sum_steps(segment: Segment, x_is_skip: bool) -> _SegmentCost:
     return _SegmentCost(params, macs, moved, peak, kept, standing)
 
 
-def _remembered_cost(block: Block) -> BlockCost:
-    """Return the cost of a step's block, kept on it: equal blocks of steps are one object."""
+def _cached_cost(block: Block) -> BlockCost:
+    """Return the cost of a step's block, cached on the block; steps share equal blocks."""
     kept: BlockCost | None = block.__dict__.get("_cost")
     if kept is None:
         kept = block.__dict__["_cost"] = _step_cost(block)
@@ -151,7 +151,7 @@ def _one_layer(projection: TransformerProjection, layer: TransformerLayer) -> Bl
 
 @lru_cache(maxsize=1 << 17)
 def block_cost(block: Block) -> BlockCost:
-    """Return the cost of one block, traced on `meta` the first time it is asked for."""
+    """Return the cost of one block, traced on `meta` once and cached."""
     with torch.device("meta"):
         module, inputs = build(block), block_inputs(block)
     traced = trace(module, **inputs)

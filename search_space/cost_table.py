@@ -1,4 +1,4 @@
-"""`cost_rows(spec)`: a network's cost block by block, for people who ask where it goes.
+"""`cost_rows(network)`: the cost of a network, block by block.
 
 >>> from search_space.cost import cost
 >>> from search_space.presets import named_spec
@@ -20,7 +20,7 @@ from search_space.network import Network
 
 @dataclass(frozen=True)
 class CostRow:
-    """A distinct block, how often it occurs, and what all its occurrences cost together."""
+    """A distinct block, how often it occurs, and the total cost of its occurrences."""
 
     block: str
     count: int

@@ -1,10 +1,10 @@
-"""Our MACs beside other people's counters, with the reason for every difference.
+"""Cross-check of our MACs against other counters, with a reason for every difference.
 
 torch's `FlopCounterMode` and thop run the whole network on `meta`. fvcore traces with `torch.jit`,
-which does not work on `meta`, and a full-size forward pass on a CPU takes minutes. So it gets the
-real network with all weights in one shared buffer, at three small latents: each of its terms is
-constant, linear or quadratic in the number of pixels, so that three counts give the exact one at
-any latent.
+which does not work on `meta`, and a full-size forward pass on a CPU takes minutes. It therefore
+runs the real network, with all weights views of one buffer, at three small latents. Each term is
+constant, linear or quadratic in the number of pixels, so three counts determine the count at any
+latent.
 
 Needs `pip install walkbench[crosscheck]`.
 
@@ -123,7 +123,7 @@ def light_unet(spec: UNetSpec) -> UNet:
 
 
 def _at_latent(spec: UNetSpec, unet: UNet, fvcore: Any) -> dict[str, int]:
-    """What fvcore counts per operator at the latent of ``spec``, from three small latents."""
+    """Fvcore's count per operator at the latent of ``spec``, from three small latents."""
     step = 2 ** (len(spec.stages) - 1)
     sizes = [step, 2 * step, 3 * step]
     if spec.latent_size in sizes:
@@ -146,7 +146,7 @@ def _extend(points: Mapping[int, int], x: int) -> int:
 
 
 def count_operators(spec: UNetSpec, unet: UNet, fvcore: Any) -> dict[str, int]:
-    """Return what fvcore (the module ``fvcore.nn``) counts per operator of ``unet``, really run."""
+    """Run ``unet`` and return what fvcore (the module ``fvcore.nn``) counts per operator."""
     inputs = example_inputs(spec)
     given = [inputs.get(name) for name in FORWARD_ORDER]
     while given[-1] is None:  # torch.jit takes None between tensors, not after them
@@ -196,7 +196,7 @@ def _sums(spec: UNetSpec) -> tuple[int, int]:
 
 
 def _reason(difference: int, parts: Mapping[str, int], remark: str = "") -> str:
-    """Write what ``difference`` is made of, and say how much of it is not accounted for."""
+    """Describe the parts of ``difference``, and how much of it they leave unexplained."""
     words = [f"{text} ({_signed(n)})" for text, n in parts.items()]
     rest = difference - sum(parts.values())
     if rest:

@@ -1,9 +1,9 @@
-"""`initialise(model, seed)`: random weights that depend on seed and parameter name alone.
+"""`initialise(model, seed)`: random weights that depend only on the seed and parameter names.
 
-torch draws all weights from one stream, so adding a layer shifts every weight behind it, and two
-candidates that share most of their parameters would start from unrelated ones. Here every parameter
-has a stream of its own, seeded by a stable hash of its name: what two networks have in common
-starts equal, on every machine and in any order.
+torch draws all weights from one stream, so an added layer changes every weight after it, and two
+candidates that share most parameters start from unrelated values. Here each parameter has its own
+stream, seeded by a stable hash of its name: parameters that two networks share start equal, on
+every machine and in any order.
 
 >>> first = initialise(nn.Sequential(nn.Linear(2, 3)), seed=0)
 >>> longer = initialise(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)), seed=0)
@@ -43,9 +43,9 @@ def initialise(model: M, seed: int) -> M:
 
 
 def draws(model: nn.Module, seed: int) -> Iterator[tuple[str, Tensor]]:
-    """Yield the name of each parameter and what :func:`initialise` would make of it, one by one.
+    """Yield each parameter's name and the value :func:`initialise` gives it, one at a time.
 
-    ``model`` may lie on `meta`: a network of any size can be written out without holding it.
+    ``model`` may be on `meta`, so that a network of any size can be written without being held.
     """
     for prefix, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):

@@ -1,4 +1,4 @@
-"""What common operators return on `meta`, computed directly.
+"""Outputs of common operators on `meta`, computed without torch's shape inference.
 
 torch works out most shapes on `meta` in Python, at up to two milliseconds an operator, and imports
 its compiler to do so, which takes longer than pricing SDXL. Tracing a block is hundreds of those.

@@ -1,10 +1,10 @@
-"""`Network`: what any kind of network is to the rest of the house, and the registry of kinds.
+"""The `Network` protocol and the registry of network kinds.
 
 A network is a frozen value with a kind, a digest, a JSON form and a plan. Costs, latency tables and
-estimates need no more. What else a kind supplies (how its JSON is read, its module) is one
-:class:`NetworkKind`, registered under its name; :func:`register_twin` adds how proxies shrink it.
+estimates need no more. A :class:`NetworkKind` supplies the rest (reading JSON, building the module,
+search axes); :func:`register_twin` adds how proxies shrink networks of the kind.
 
-A dict without ``kind`` is a UNet, so that the JSON and the digests of specs are what they were.
+JSON without ``kind`` is a UNet's, which keeps the files and digests of version 0.1 valid.
 
 >>> from search_space.presets import named_spec
 >>> spec = named_spec("sd15")
@@ -18,13 +18,13 @@ search_space.errors.WalkbenchError: unknown kind of network 'decodr'; known: une
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from search_space.axis import AxisTable
 from search_space.codec import parse_json
-from search_space.errors import SpecError, WalkbenchError, raise_unknown
+from search_space.errors import SpecError, WalkbenchError
 from search_space.plan import Plan
+from search_space.registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,9 +65,9 @@ class Twin(Protocol):
 class NetworkKind:
     """What a kind of network supplies.
 
-    ``words`` is what people call it. ``read`` turns JSON (without ``kind``) into a network and
+    ``words`` is its name in prose. ``read`` turns JSON (without ``kind``) into a network and
     raises :class:`SpecError`; ``module`` builds the ``nn.Module``, usually a
-    :class:`search_space.modules.network.PlannedNetwork`; ``axes`` is what a space may move.
+    :class:`search_space.modules.network.PlannedNetwork`; ``axes`` is its table of search axes.
     """
 
     name: str
@@ -77,26 +77,15 @@ class NetworkKind:
     axes: AxisTable | None = None
 
 
-_KINDS: dict[str, NetworkKind] = {}
-_TWINS: dict[str, Twin] = {}
-_SHIPPED = {"unet": "search_space.unet_kind"}  # imported when first asked for
+NETWORK_KINDS: Registry[NetworkKind] = Registry(
+    "kind of network", {"unet": "search_space.unet_kind:UNET"}
+)
+TWINS: Registry[Twin] = Registry("kind of network with a twin")
 
 
-def register_kind(kind: NetworkKind) -> NetworkKind:
-    """Add a kind of network; returns it. Raises ``ValueError`` for a name that is taken."""
-    if kind.name in _KINDS:
-        raise ValueError(f"a network kind {kind.name!r} is registered already")
-    _KINDS[kind.name] = kind
-    return kind
-
-
-def network_kind(name: str) -> NetworkKind:
-    """Return the kind called ``name``; raises :class:`WalkbenchError` listing the known ones."""
-    if name not in _KINDS and name in _SHIPPED:
-        import_module(_SHIPPED[name])
-    if name not in _KINDS:
-        raise_unknown("kind of network", name, {*_KINDS, *_SHIPPED})
-    return _KINDS[name]
+def register_kind(kind: NetworkKind) -> None:
+    """Add a kind of network; raises :class:`WalkbenchError` for a name that is taken."""
+    NETWORK_KINDS.register(kind.name, kind)
 
 
 def network_from_dict(data: Any) -> Network:
@@ -104,7 +93,7 @@ def network_from_dict(data: Any) -> Network:
     if not isinstance(data, Mapping):
         raise SpecError(f"a network is a JSON object, got {type(data).__name__}")
     fields = dict(data)
-    return network_kind(str(fields.pop("kind", DEFAULT_KIND))).read(fields)
+    return NETWORK_KINDS.get(str(fields.pop("kind", DEFAULT_KIND))).read(fields)
 
 
 def network_from_json(text: str) -> Network:
@@ -114,24 +103,17 @@ def network_from_json(text: str) -> Network:
 
 def build_network(network: Network) -> "nn.Module":
     """Return the module of ``network``, on torch's current default device and dtype."""
-    return network_kind(network.kind).module(network)
+    return NETWORK_KINDS.get(network.kind).module(network)
 
 
 def axes_of(kind: str) -> AxisTable:
     """Return the axes of ``kind``; raises :class:`WalkbenchError` for a kind that has none."""
-    axes = network_kind(kind).axes
+    axes = NETWORK_KINDS.get(kind).axes
     if axes is None:
         raise WalkbenchError(f"networks of kind {kind!r} have no axes; no space is over them")
     return axes
 
 
 def register_twin(kind: str, twin: Twin) -> None:
-    """Say how networks of ``kind`` are made small enough to train as a proxy."""
-    if kind in _TWINS:
-        raise ValueError(f"a twin of {kind!r} is registered already")
-    _TWINS[kind] = twin
-
-
-def twin_of(kind: str) -> Twin:
-    """Return the twin function of ``kind``; raises :class:`WalkbenchError` where it has none."""
-    return _TWINS[kind] if kind in _TWINS else raise_unknown("kind with a twin", kind, _TWINS)
+    """Register how networks of ``kind`` are shrunk for proxy training."""
+    TWINS.register(kind, twin)

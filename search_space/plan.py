@@ -1,6 +1,6 @@
-"""`Plan`: what a network does, as the list of its blocks in forward order.
+"""`Plan`: a network as the list of its blocks in forward order.
 
-Everything downstream reads this list: :class:`search_space.modules.network.PlannedNetwork` builds
+Everything downstream reads the list: :class:`search_space.modules.network.PlannedNetwork` builds
 and runs it, :func:`search_space.cost.cost` prices it, latency tables look its blocks up. A step
 says which block runs, which values it reads and which it leaves:
 

@@ -1,4 +1,4 @@
-"""Named specs: the public UNets that pin the space down, and the SnapGen design walk.
+"""Named specs: public UNets as reference points of the space, and the SnapGen design walk.
 
 The walk is an ordered list of edits, each a function from spec to spec, so that every step is the
 one before it plus one change. The paper (arXiv 2412.09619) leaves details open; two reconstructions
@@ -38,7 +38,7 @@ T2I_CONTEXT = 2304  # Gemma-2-2b's hidden width, the text encoder of the text-to
 
 @frozen
 class Family:
-    """What the paper leaves open about the walk, answered in one of two consistent ways."""
+    """One of two consistent reconstructions of what the paper leaves open about the walk."""
 
     name: Literal["M", "F"]
     base: ConvBase

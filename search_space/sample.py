@@ -17,14 +17,14 @@ from search_space.errors import SpecError, WalkbenchError
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
 
-TRIES = 100  # per design wanted; a space that contradicts itself more often is broken
+TRIES = 100  # attempts per design; axes that contradict each other more often are a mistake
 
 V = TypeVar("V")
 
 
 @dataclass
 class RandomValues:
-    """A trial that answers at random and remembers its answers in ``params``."""
+    """A trial that answers at random and records its answers in ``params``."""
 
     random: random.Random
     params: dict[str, Any] = field(default_factory=dict)
@@ -61,10 +61,10 @@ def draw_distinct(
 ) -> list[UNetSpec]:
     """Return ``count`` different designs drawn uniformly over the axes of ``space``.
 
-    None of them is one of ``without``, such as designs that somebody chose by hand.
-    The seed counts within the space: another space draws otherwise.
+    Designs in ``without`` are left out. The seed is combined with the space's digest, so that
+    equal seeds draw different designs from different spaces.
 
-    Raises :class:`WalkbenchError` when the space has not that many.
+    Raises :class:`WalkbenchError` if the space does not yield that many.
     """
     generator = random.Random(f"{space.digest()}-{seed}")
     left_out = set(without)

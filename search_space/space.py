@@ -1,8 +1,8 @@
-"""`SearchSpace`: a menu of edits over a base spec, with bounds from a TOML file.
+"""`SearchSpace`: axes over a base network, with bounds from a TOML file.
 
-A space asks a trial for the axes that have an effect, in an order in which what switches others on
-comes first, and returns a valid network. The inverse, :meth:`SearchSpace.params_of`, gives the
-values that lead to a known one, for enqueueing it.
+:meth:`SearchSpace.suggest` asks a trial for the axes that have an effect, those that activate
+others first, and returns a valid network. :meth:`SearchSpace.params_of` is the inverse: it returns
+the values that lead to a known network, for enqueueing it.
 
 >>> from search_space.presets import named_spec
 >>> space = SearchSpace.load("snapgen")
@@ -192,7 +192,7 @@ class SearchSpace:
         return replace(self, axes=axes)
 
     def size(self) -> int:
-        """Return how many designs the space holds, axes without effect not counted."""
+        """Return the number of designs in the space; inactive axes do not multiply it."""
         switches = [(a, _classes(a, bounds)) for a, bounds in self.axes if a.field.switch]
         others = [pair for pair in self.axes if not pair[0].field.switch]
         total = 0
@@ -203,7 +203,7 @@ class SearchSpace:
                     axis.write(draft, value)
                     ways *= count
                 else:
-                    ways *= value == classes[0][0]  # count it once
+                    ways *= value == classes[0][0]  # an inactive axis counts once
             if ways:
                 ways *= math.prod(len(bounds) for axis, bounds in others if axis.active(draft))
             total += ways

@@ -1,8 +1,7 @@
-"""Drafts of a UNet: mutable copies that axes write, allowed to contradict themselves meanwhile.
+"""Drafts of a UNet: mutable, unvalidated copies of a spec that search axes write to.
 
 A draft has the fields of a spec; its stages and its mid are mutable too. Paths and convolutions are
-values that are replaced whole; equal ones become one object, so that the plan finds the segments
-of earlier candidates without comparing fields.
+replaced as whole values and interned, so that planning finds cached segments by identity.
 
 >>> from search_space.presets import named_spec
 >>> draft = thaw(named_spec("sd15"))
@@ -66,7 +65,7 @@ def common_site(network: Any, i: int, direction: str) -> Site:
 
 
 def set_channels(draft: Any, i: int, channels: int) -> None:
-    """Set a stage's width; heads fill it, and what was as wide or as many stays so."""
+    """Set a stage's width and its heads; time width and KV heads follow if they were equal."""
     stage = draft.stages[i]
     if channels % stage.head_dim:
         raise WalkbenchError(f"{channels} channels are not a multiple of head_dim {stage.head_dim}")
@@ -89,7 +88,7 @@ def set_path(
     self_attention: bool | None = None,
     cross_attention: bool | None = None,
 ) -> None:
-    """Change what is given of a path whose sites are alike."""
+    """Replace a path, whose sites are equal, with the given fields changed."""
     stage = draft.stages[i]
     path: Path = getattr(stage, direction)
     site = path.sites[0]
@@ -106,7 +105,7 @@ def set_path(
 
 
 def set_conv(draft: Any, i: int, **changes: Any) -> None:
-    """Change fields of a stage's convolutions."""
+    """Replace a stage's convolutions with ``changes`` applied."""
     stage = draft.stages[i]
     conv: Conv = stage.conv
     stage.conv = conv_of(

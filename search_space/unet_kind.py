@@ -1,8 +1,8 @@
 """The UNet as a kind of network.
 
->>> from search_space.network import network_kind
+>>> from search_space.network import NETWORK_KINDS
 >>> from search_space.presets import named_spec
->>> network_kind("unet").words
+>>> NETWORK_KINDS.get("unet").words
 'text-to-image UNet'
 >>> UNET_AXES.freeze(UNET_AXES.thaw(named_spec("F/mqa"))) == named_spec("F/mqa")
 True
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from search_space.axes import UNET_FIELDS, conditioning_field
 from search_space.axis import AxisTable
-from search_space.network import NetworkKind, register_kind
+from search_space.network import NetworkKind
 from search_space.parts import Mid, Stage
 from search_space.spec import UNetSpec
 from search_space.unet_draft import check_base, thaw
@@ -29,8 +29,7 @@ _stage_of = lru_cache(maxsize=1 << 16)(Stage)
 def freeze(draft: SimpleNamespace) -> UNetSpec:
     """Return the spec of ``draft``; raises :class:`SpecError` where it contradicts itself.
 
-    Equal stages become one object: the plan then finds the segments of earlier candidates without
-    comparing fields.
+    Equal stages are interned, so that planning finds cached segments by identity.
     """
     fields = dict(draft.__dict__)
     fields["stages"] = tuple([_stage_of(**stage.__dict__) for stage in draft.stages])
@@ -46,6 +45,4 @@ def _module(spec: UNetSpec) -> "nn.Module":
 
 
 UNET_AXES = AxisTable(UNET_FIELDS, thaw, freeze, check_base, conditioning_field)
-UNET = register_kind(
-    NetworkKind("unet", "text-to-image UNet", UNetSpec.from_dict, _module, UNET_AXES)
-)
+UNET = NetworkKind("unet", "text-to-image UNet", UNetSpec.from_dict, _module, UNET_AXES)

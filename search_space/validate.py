@@ -1,8 +1,8 @@
-"""The rules a `UNetSpec` must keep, each with an error that says how to mend it.
+"""The rules of a valid `UNetSpec`, each with an error that says how to fix it.
 
-Split from the spec so that the list of rules can be read as one page. Rules are of two sorts: sizes
-that must fit together (groups divide channels, heads divide into key/value heads), and neutral
-values of fields that would otherwise have no effect, so that equal networks have equal specs.
+There are two kinds of rules: sizes that must fit together (norm groups divide channels, KV heads
+divide heads), and neutral values of fields without effect, so that equal networks have equal specs.
+The latter come from the table of axes; blocks check the widths they meet when the spec is planned.
 
 >>> from search_space.presets import named_spec
 >>> named_spec("sdxl").replace(norm_groups=48)
@@ -103,7 +103,7 @@ def _check_path(path: "Path", where: str) -> None:
 
 
 def _check_without_effect(spec: "UNetSpec") -> None:
-    """Fields that have no effect hold their neutral value, as the table of axes says."""
+    """Check that fields without effect hold the neutral value of their axis."""
     stages = len(spec.stages)
     for field, active, complaint, neutral in _CONDITIONAL:
         for place in field.places(stages):

@@ -40,7 +40,7 @@ def write_weights(
 ) -> None:
     """Write ``tensors``, which come in the order of ``shapes``, to ``path`` as ``dtype``.
 
-    Holds one tensor at a time. A tensor that is not the one announced is a bug of the caller and
+    Holds one tensor at a time. A tensor that does not match ``shapes`` is the caller's bug and
     raises ``ValueError``; the file is then incomplete.
     """
     with path.open("wb") as file:

@@ -1,12 +1,12 @@
-"""Blocks: the currency between the space, its costs and the latency tables.
+"""Blocks: the units that spaces, costs and latency tables share.
 
-A block is a frozen value that says all that decides its module, its costs and its latency: kind,
-widths, resolution, options. Its key reads like a line of a table and parses back. Two places of a
-network, or two networks, that need the same block share one entry everywhere.
+A block is a frozen value that determines its module, cost and latency: kind, widths, resolution,
+options. Its key is one readable line that parses back. Equal blocks, within a network or across
+networks, share one entry in every cache and table.
 
-A file holds one family: fields, rules, and the inputs of the module. The modules themselves lie in
-the file of the same name in :mod:`search_space.modules`, which imports these and not the other way
-round: specs, plans and keys load without torch.
+Each file holds one family: fields, rules, and the inputs of the module. The modules are in the file
+of the same name in :mod:`search_space.modules`, which imports this package, not the reverse, so
+that specs, plans and keys load without torch. Code outside of Walkbench may keep both in one file.
 
 >>> from search_space.conv import Conv
 >>> block = Resample(direction="down", channels=256, size=128, conv=Conv())

@@ -74,7 +74,7 @@ BLOCK_KINDS: dict[str, type[Block]] = {}
 
 
 def register_block(cls: B) -> B:
-    """Make the keys of a block class readable; raises ``ValueError`` for a kind that is taken."""
+    """Register a block class so that its keys parse; raises ``ValueError`` for a taken kind."""
     if cls.kind in BLOCK_KINDS:
         raise ValueError(f"a block of kind {cls.kind!r} is registered already")
     BLOCK_KINDS[cls.kind] = cls

@@ -1,4 +1,4 @@
-"""Embeddings: what turns timesteps, conditions and text into what the other blocks read."""
+"""Embeddings of timesteps, conditions and text, which the other blocks read."""
 
 from typing import ClassVar
 
@@ -35,7 +35,7 @@ class AddedEmbed(Block):
     activation: Activation
 
     def inputs(self) -> dict[str, Input]:
-        """Return those of the two conditions that it has."""
+        """Return the conditions it embeds: pooled text, size numbers, or both."""
         widths = {"pooled": self.pooled_width, "size_ids": self.size_ids}
         return {name: Input((width,)) for name, width in widths.items() if width}
 

@@ -1,4 +1,4 @@
-"""What halves or doubles the resolution between two stages."""
+"""Samplers: halve or double the resolution between two stages."""
 
 from typing import ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""What begins a site: a resblock, or the 1×1 conv that stands in for it; both may take a skip."""
+"""The first block of a site, which may read a skip: a resblock, or a 1×1 conv in its place."""
 
 from typing import ClassVar
 
@@ -49,7 +49,7 @@ class ResBlock(Block):
 @register_block
 @frozen
 class Fuse(Block):
-    """1×1 conv that stands in for a replaced resblock where widths differ or a skip arrives."""
+    """1×1 conv in place of a removed resblock where widths differ or a skip is read."""
 
     kind: ClassVar[str] = "fuse"
     in_channels: int

@@ -1,7 +1,7 @@
-"""`Fields`: reads the fields of a diffusers config and gathers every one that cannot be expressed.
+"""`Fields`: reads the fields of a diffusers config and collects those a spec cannot express.
 
-A user with a foreign config should hear all that is wrong with it at once, so nothing here raises
-before :meth:`Fields.check`. A field that is refused reads as a harmless value meanwhile.
+The error names every field that cannot be expressed, so nothing raises before
+:meth:`Fields.check`; until then a refused field reads as a harmless default.
 
 >>> fields = Fields({"in_channels": 9, "conv_in_kernel": 1}, {"in_channels": 4})
 >>> fields.count("in_channels")
@@ -46,7 +46,7 @@ class Fields:
         return self._config.get(name, self._defaults.get(name))
 
     def refuse(self, name: str, allowed: str, value: Any = ...) -> None:
-        """Note that a field cannot be expressed, with its value and what is allowed, once."""
+        """Record once that a field cannot be expressed, with its value and what is allowed."""
         shown = show(self[name] if value is ... else value)
         self._problems.setdefault(name, f"{name} is {shown} (allowed: {allowed})")
 
@@ -89,7 +89,7 @@ class Fields:
         return self[name] is True
 
     def choice(self, name: str, table: Mapping[Any, T], default: T) -> T:
-        """Read a field through a table of its expressible values; ``default`` where refused."""
+        """Return the table entry of the field's value, or ``default`` after refusing it."""
         value = self[name]
         if isinstance(value, str | None) and value in table:
             return table[value]

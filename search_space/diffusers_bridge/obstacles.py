@@ -1,4 +1,4 @@
-"""What keeps a spec from being a stock diffusers class, in words, field by field.
+"""The reasons why a stock diffusers class cannot build a spec, field by field.
 
 >>> from search_space.presets import named_spec
 >>> obstacles(named_spec("dreamlite"), "DreamLiteUNetModel")

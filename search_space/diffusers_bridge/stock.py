@@ -1,6 +1,6 @@
 """The diffusers models themselves: building one, and calling it with a UNet's arguments.
 
-The only module that imports diffusers, and only when asked to.
+The only module that imports diffusers, and only inside its functions.
 
 >>> from search_space.presets import named_spec
 >>> stock_inputs(named_spec("sd15"), {"latents": 1, "timesteps": 2, "context": 3})

@@ -1,7 +1,7 @@
 """The `nn.Module` of every block kind, and `build(block)` that makes it.
 
-Modules hold no topology of their own: what follows what is decided by a network's plan. A module is
-called with its block's inputs by name.
+Modules contain no topology; a network's plan decides the order. A module is called with its
+block's inputs by name.
 
 >>> import torch
 >>> from search_space.blocks import ConvIn

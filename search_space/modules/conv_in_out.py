@@ -1,4 +1,4 @@
-"""Modules of the two ends of a network."""
+"""Module of a network's first and last convolution."""
 
 from torch import Tensor, nn
 

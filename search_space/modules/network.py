@@ -1,7 +1,7 @@
 """`PlannedNetwork`: the module that builds and runs any plan.
 
-Submodules are named as the plan names its steps, and called with what the steps say they read.
-Nothing here knows what a stage, a skip connection's origin or an embedding is.
+Submodules have the names of the plan's steps and are called with the values the steps read. The
+class knows nothing about stages or embeddings.
 """
 
 from typing import Any
@@ -54,7 +54,7 @@ class PlannedNetwork(nn.Module):
         return self.run(inputs)
 
     def run(self, values: dict[str, Tensor]) -> Tensor:
-        """Walk the plan over named ``values``, which it adds to, and return what it leaves."""
+        """Run the plan on named ``values``, which it extends, and return the last feature map."""
         skips: list[Tensor] = []
         for path, step in self._steps:
             module, names = self.get_submodule(path), step.block.arguments

@@ -1,4 +1,4 @@
-"""Which `nn.Module` a block is built as, and example tensors to call one with.
+"""The registry of block modules, and example tensors to call them with.
 
 >>> import torch
 >>> from search_space.blocks import ConvIn
@@ -21,7 +21,7 @@ MODULES: dict[type[Block], Callable[[Any], nn.Module]] = {}
 
 
 def module_of(*blocks: type[Block]) -> Callable[[M], M]:
-    """Register a module class, called with the block, as what these blocks are built as.
+    """Register a module class, constructed with the block, for these block classes.
 
     Its forward pass takes the block's :meth:`Block.inputs` by name.
     """

@@ -1,4 +1,4 @@
-"""Module of what halves or doubles the resolution."""
+"""Module of a sampler."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

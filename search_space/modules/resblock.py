@@ -1,4 +1,4 @@
-"""Modules of what begins a site."""
+"""Modules of resblocks and of the 1×1 conv that replaces one."""
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class ResBlock(nn.Module):
 
 @module_of(blocks.Fuse)
 class Fuse(nn.Module):
-    """1×1 conv over the stream and its skip, where no resblock does it."""
+    """1×1 conv over the stream and its skip, in place of a resblock."""
 
     def __init__(self, block: blocks.Fuse):
         super().__init__()

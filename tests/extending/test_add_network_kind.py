@@ -22,7 +22,6 @@ from latency_db.backends.torch import TorchBackend
 from latency_db.builder import Effort, measure
 from latency_db.table import Table
 from proxies.twin import twin
-from search_space import network as networks
 from search_space.axis import AxisField, AxisTable
 from search_space.blocks import (
     BLOCK_KINDS,
@@ -45,6 +44,8 @@ from search_space.modules import module_of
 from search_space.modules.network import PlannedNetwork, example_inputs
 from search_space.modules.registry import MODULES
 from search_space.network import (
+    NETWORK_KINDS,
+    TWINS,
     NetworkKind,
     build_network,
     network_from_dict,
@@ -176,7 +177,8 @@ def registered() -> Iterator[None]:
     register_twin("toy-decoder", _shrink)
     yield
     del BLOCK_KINDS["plain"], MODULES[Plain]
-    del networks._KINDS["toy-decoder"], networks._TWINS["toy-decoder"]
+    NETWORK_KINDS.unregister("toy-decoder")
+    TWINS.unregister("toy-decoder")
 
 
 def test_it_survives_json_and_its_errors_name_the_field() -> None:

@@ -16,9 +16,14 @@ from proxies.model import LEARNERS, TwinModule
 from proxies.testing import StopAt, Stopped, tiny_run
 from proxies.trainer import train_run
 from proxies.training_run import TrainingRun
-from search_space import network as networks
 from search_space.codec import digest_of
-from search_space.network import NetworkKind, register_kind, register_twin
+from search_space.network import (
+    NETWORK_KINDS,
+    TWINS,
+    NetworkKind,
+    register_kind,
+    register_twin,
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ def registered():
     register_twin("one-conv", shrink)
     LEARNERS.register("one-conv", OneConvLearner)
     yield
-    del networks._KINDS["one-conv"], networks._TWINS["one-conv"]
+    NETWORK_KINDS.unregister("one-conv")
+    TWINS.unregister("one-conv")
     LEARNERS.unregister("one-conv")
 
 
