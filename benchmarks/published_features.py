@@ -10,7 +10,7 @@ These libraries are not among the project's extras: torchvision has no build for
 only this script wants it. Put them in a folder of their own, away from the environment:
 
     pip install --no-deps --target ~/.cache/walkbench-published \
-        timm==1.0.31 torchvision==0.29.2 transformers==5.23.0 tokenizers==0.23.3 regex
+        timm==1.0.31 torchvision==0.29.1 transformers==5.23.0 tokenizers==0.23.3 regex
     .venv/bin/python benchmarks/published_features.py ~/.cache/walkbench-published
 
 Two minutes on one core. Prints what could not be rebuilt, and why.
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from published_builders import NETWORKS as PLAIN
 from torch import Tensor, nn
 
 from latency_db.operators import operators
@@ -42,6 +43,7 @@ UNETS = {
     "SD 2.1-base UNet (CFG pair)": "sd21",
     "SDXL-base UNet (CFG pair)": "sdxl",
     "SnapGen UNet": "snapgen-t2i",
+    "SD 1.5 UNet": "sd15",
 }
 # Models that timm has under a name the collection of rows did not know.
 TIMM_NAMES = {
@@ -49,6 +51,7 @@ TIMM_NAMES = {
     "LowFormer-B0": "lowformer_b0",
     "LowFormer-B1": "lowformer_b1",
     "LowFormer-B1.5": "lowformer_b15",
+    **{f"LowFormer-E{size}": f"lowformer_e{size}" for size in (1, 2, 3)},
 }
 
 
@@ -107,6 +110,9 @@ def recipe(row: PublishedRow) -> tuple[str, Callable[[], tuple[nn.Module, dict[s
     if row.model in UNETS:
         spec, latent = UNETS[row.model], int(re.search(r"(\d+)x\1", row.input_resolution)[1])
         return f"spec:{spec}@{latent}x{row.batch}", partial(_spec, spec, latent, row.batch)
+    if found := PLAIN.get((row.model, row.input_resolution)):
+        key, build, make_input = found
+        return key, partial(_plain, build, make_input)
     if row.model.startswith("OPT-1.3B"):
         return "plain:opt-1.3b@1", _opt
     if row.model.startswith("DistilBERT"):
@@ -130,6 +136,14 @@ def recipe(row: PublishedRow) -> tuple[str, Callable[[], tuple[nn.Module, dict[s
     if not name:
         return None
     return f"timm:{name}@{size}{'d' if dense else ''}", partial(_timm, name, size, dense, None)
+
+
+def _plain(
+    build: Callable[[], nn.Module], make_input: Callable[[], Tensor]
+) -> tuple[nn.Module, dict[str, Any]]:
+    with torch.device("meta"):
+        model = build().eval()
+    return _NamedInput(model), {"x": make_input()}
 
 
 def _spec(name: str, latent: int, batch: int) -> tuple[nn.Module, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How well one list of numbers agrees with another in rank, with intervals over resamples.
+"""Rank agreement of two lists of numbers, with intervals over resamples.
 
 Sums of blocks against whole networks, short training against long: both ask the same question.
 Spearman and Kendall (tau-b); an interval is percentiles of resamples, the same ones for every

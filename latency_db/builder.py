@@ -41,7 +41,7 @@ from search_space.errors import WalkbenchError
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to look: passes over all subjects, rounds in a visit, samples in a round."""
+    """Effort of a measurement: passes over all subjects, rounds in a visit, samples in a round."""
 
     passes: int = 5
     rounds: int = 10
@@ -59,7 +59,7 @@ class Effort:
 
 @dataclass
 class Outcome:
-    """What a measurement did: visits made, visits found done, subjects that could not run."""
+    """Outcome of a measurement: visits made, visits already done, subjects that could not run."""
 
     measured: int = 0
     resumed: int = 0

@@ -20,7 +20,7 @@ from search_space.sample import draw_distinct
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
 
-ALL = "all"  # asked for as the only spec: every named design
+ALL = "all"  # as the only spec: every named design
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def designs(
     latent: int | None = None,
     named: bool = True,
 ) -> Designs:
-    """Return the designs that are asked for, narrowed when ``width`` is given.
+    """Return the requested designs, at a first width of ``width`` where one is given.
 
     ``specs`` of "all" alone are all named designs. Without ``specs`` the named designs inside
     ``space``, without a space all of them; ``named`` False leaves them out, of what is drawn too.
     ``samples`` are drawn from ``space``.
     """
     if samples and space is None:
-        raise WalkbenchError(f"{samples} samples were asked for but no space; name it with --space")
+        raise WalkbenchError(f"{samples} samples need a space to draw from; name it with --space")
     loaded = SearchSpace.load(space) if space is not None else None
     if list(specs) == [ALL]:
         chosen = all_named()

@@ -1,9 +1,7 @@
-"""Estimate milliseconds on an iPhone chip, for a spec, a block, or any module that can be traced.
+"""Estimate milliseconds on Apple's chips, for a network, a block, or any module that can be traced.
 
 No phone is needed: the estimate is a roofline fitted to other people's published measurements
-(:mod:`latency_db.roofline_fit`), and its interval is the one that held-out rows earned it. A spec
-is priced from its plan's segments, which candidates of a search share, so one more candidate is a
-handful of look-ups.
+(:mod:`latency_db.roofline_fit`). Its interval comes from rows whose lab and family were held out.
 
 >>> from search_space.presets import named_spec
 >>> latency = ChipEstimate.of("A18 Pro").predict(named_spec("snapgen-t2i"))
@@ -12,28 +10,24 @@ handful of look-ups.
 """
 
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latency_db.devices import CHIPS, DEVICES, chip_of
-from latency_db.fitted import shipped_fit
+from latency_db.device_model import DeviceModel, chip_model
+from latency_db.devices import chip_of
 from latency_db.latency import Latency
-from latency_db.operators import Operator, operators, unknown_names
-from latency_db.roofline import NAMES, Array, Setting, loads, milliseconds
+from latency_db.operators import operators, unknown_names
+from latency_db.roofline import Setting
 from latency_db.source import revision_of
+from latency_db.units import unit_ratio
 from search_space.blocks import Block
-from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
 from search_space.modules.network import PlannedNetwork
 from search_space.network import Network
-from search_space.plan import Segment, plan
 from search_space.trace import Op, trace
 
 UNKNOWN_WIDENS = 2.0  # an interval grows to this when all the time is in operators never seen
@@ -45,11 +39,17 @@ class UnknownOperatorWarning(UserWarning):
 
 @dataclass(frozen=True)
 class ChipEstimate:
-    """The estimate of one chip, under the name the user gave the device."""
+    """The estimate of one device: of its chip, or of a phone that was calibrated.
 
-    chip: str
+    ``batch`` inputs pass at once (a pair for classifier-free guidance is 2); ``units`` is "ane",
+    "gpu" or "cpu" (:mod:`latency_db.units`).
+    """
+
+    model: DeviceModel
     device: str
     name: str = "estimate from published measurements"
+    batch: int = 1
+    units: str = "ane"
 
     @classmethod
     def of(cls, chip: str, device: str = "") -> "ChipEstimate":
@@ -57,19 +57,24 @@ class ChipEstimate:
 
         Raises :class:`WalkbenchError` naming the nearest for an unknown one.
         """
-        return cls(chip_of(chip), device or chip)
+        return cls(chip_model(chip_of(chip)), device or chip)
+
+    @property
+    def chip(self) -> str:
+        """Chip that the estimate is for."""
+        return self.model.chip
 
     @property
     def revision(self) -> str:
-        """Digest of the fit that ships and of the chip."""
-        return revision_of((shipped_fit().revision, self.chip))
+        """Digest of the fit, the chip and what was asked of it."""
+        if (self.batch, self.units) == (1, "ane"):
+            return self.model.revision
+        return revision_of((self.model.revision, str(self.batch), self.units))
 
     def predict(self, network: Network) -> Latency:
-        """Return the estimated latency of one forward pass at batch 1, with its 80 % interval."""
-        total = _floor(self.chip)
-        for segment in plan(network).segments:
-            total = total + _segment(segment, self.chip)
-        return _latency(total, self.chip)
+        """Return the estimated latency of one forward pass, with its 80 % interval."""
+        latency = self.model.latency(self.model.price_network(network, self.batch))
+        return latency if self.units == "ane" else unit_ratio(self.units).of(latency)
 
 
 def estimate_spec(spec: Network, chip: str) -> Latency:
@@ -78,8 +83,12 @@ def estimate_spec(spec: Network, chip: str) -> Latency:
 
 
 def estimate_block(block: Block, chip: str) -> Latency:
-    """Return the latency that ``block`` adds to a network on ``chip``; no floor is counted."""
-    return _latency(_block(block, chip_of(chip)), chip_of(chip))
+    """Return the latency that ``block`` adds to a network on ``chip``; no floor is counted.
+
+    Blocks of a network hide each other's reading of weights, so their sum is an upper bound.
+    """
+    model = chip_model(chip_of(chip))
+    return model.latency(model.price_block(block, 1), floor=False)
 
 
 def estimate(
@@ -114,12 +123,13 @@ def estimate_operators(ops: Iterable[Op], chip: str, setting: Setting) -> Latenc
     """Return the latency of a traced network on ``chip``, its floor included."""
     ops = tuple(ops)
     unknown = unknown_names(ops)
+    model = chip_model(chip)
     parts = operators(ops)
-    total = _floor(chip) + _price(parts, chip, setting)
+    price = model.price_operators(parts, setting)
     if not unknown:
-        return _latency(total, chip)
+        return model.latency(price)
     guessed = {op: n for op, n in parts.items() if op.kind == "unknown"}
-    share = _price(Counter(guessed), chip, setting)[0] / total[0]
+    share = model.price_operators(guessed, setting)[0] / price[0]
     # Even a fast-looking one may be a fallback to the CPU, hence a widening that is never small.
     widen = 1.25 + (UNKNOWN_WIDENS - 1.25) * float(share)
     warnings.warn(
@@ -128,7 +138,7 @@ def estimate_operators(ops: Iterable[Op], chip: str, setting: Setting) -> Latenc
         UnknownOperatorWarning,
         stacklevel=3,
     )
-    return _latency(total, chip, widen)
+    return model.latency(price, widen=widen)
 
 
 def _trace(module: nn.Module, inputs: Sequence[Any] | Mapping[str, Any] | Tensor) -> tuple[Op, ...]:
@@ -172,48 +182,3 @@ def _like_on_meta(tensor: Tensor) -> Tensor:
 
 def _meta_input(value: Any) -> Any:
     return value.to("meta") if isinstance(value, Tensor) else value
-
-
-def _latency(total: Array, chip: str, widen: float = 1.0) -> Latency:
-    """Turn milliseconds and their gradient, (14,), into a latency with its interval."""
-    fitted = shipped_fit()
-    ms, slope = float(total[0]), total[1:] / total[0]
-    return fitted.interval.around(ms, float(slope @ fitted.fit.covariance[chip] @ slope), widen)
-
-
-def _price(parts: Mapping[Operator, int], chip: str, setting: Setting) -> Array:
-    """Return milliseconds and their gradient by log-parameters, (14,), without the floor."""
-    if not parts:
-        return np.zeros(1 + len(NAMES))
-    work = loads(parts, CHIPS[chip].on_chip_mb, setting, floor=False)
-    ms, gradient = milliseconds(work, shipped_fit().fit.parameters[chip])
-    return np.concatenate([[ms], gradient])
-
-
-@lru_cache(maxsize=64)
-def _floor(chip: str) -> Array:
-    total = np.zeros(1 + len(NAMES))
-    total[:2] = shipped_fit().fit.parameters[chip][0]
-    return total
-
-
-@lru_cache(maxsize=1 << 16)
-def _block(block: Block, chip: str) -> Array:
-    """Price one block; a transformer stack is its projections and ``depth`` equal layers."""
-    total = np.zeros(1 + len(NAMES))
-    for part, count in block.parts():
-        total = total + count * _price(operators(block_cost(part).ops), chip, Setting())
-    return total
-
-
-@lru_cache(maxsize=1 << 16)
-def _segment(segment: Segment, chip: str) -> Array:
-    total = np.zeros(1 + len(NAMES))
-    for step in segment.steps:
-        total = total + _block(step.block, chip)
-    return total
-
-
-def chips_and_devices() -> dict[str, list[str]]:
-    """Return each chip with the phones that have it."""
-    return {chip: [name for name, c in DEVICES.items() if c == chip] for chip in CHIPS}

@@ -45,9 +45,19 @@ ABLATIONS = (
 _FAMILIES = {
     **{"MobileViTv2": "MobileViT", "mobilenet_v2": "MobileNetV2", "resnet_v1": "ResNet"},
     **{"SD 2.1-base UNet (CFG pair)": "SD 2.1", "SDXL-base UNet (CFG pair)": "SDXL"},
+    **{"DeiT": "ViT", "SD 1.5 VAE decoder": "VAE", "SD 1.5 CLIP-L text encoder": "CLIP text"},
+    **{"MobileCLIP-B image encoder": "ViT", "MobileCLIP2-L/14 image encoder": "ViT"},
+    **{f"MobileCLIP-S{size} image encoder": "FastViT" for size in range(3)},
+    **{f"MobileCLIP2-S{size} image encoder": "FastViT" for size in (3, 4)},
+    "MobileCLIP": "CLIP text",  # its text encoders
 }
 _ANE_LAYOUT = ("apple-sd", "snapgen")  # their own conversions are ANE-friendly
-_NEW_IOS_PAPERS = ("iformer", "snapgen", "swm")  # no iOS stated; measured after iOS 17 came out
+_NEW_IOS_PAPERS = (
+    "iformer",
+    "lowformer",
+    "snapgen",
+    "swm",
+)  # no iOS stated; measured after iOS 17 came out
 
 
 @dataclass(frozen=True)
@@ -119,10 +129,10 @@ def published_evidence() -> Evidence:
 
 
 def _usable(row: PublishedRow) -> bool:
-    """FP16 (or a UNet's palettised weights) on the neural engine, and no CPU fallback evident."""
+    """FP16 or not stated (or a UNet's palettised weights), and no CPU fallback evident."""
     if row.suggested_use in ("exclude", "compression-delta", "calib-A13") or row.chip == "A13":
         return False
-    return row.precision == "FP16" or row.suggested_use == "validate-unet"
+    return row.precision in ("FP16", "unknown") or row.suggested_use == "validate-unet"
 
 
 def _item(row: PublishedRow, size: dict[str, str]) -> Item:

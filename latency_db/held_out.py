@@ -1,8 +1,9 @@
-"""Predict every published row by a model that never saw its family, or never saw its lab.
+"""Predict published rows by a model that never saw their family, their lab, or either.
 
-A family is left out on every chip at once, and SnapGen takes the design walk with it: a network
-that several labs measured stays on one side of every split. The baseline is fitted anew to the same
-rows of each split. Nothing here looks at the result.
+"both" leaves out a row's lab and its family together: the situation of a user, who is a new lab
+and times a new family. "family" keeps the lab and predicts as timed by it. A family is left out on
+every chip at once, and SnapGen takes the design walk with it. The baseline is fitted anew to the
+same rows of each split.
 
 >>> held = leave_out("lab", only={"snapgen"})
 >>> [(row.item.model, row.item.chip) for row in held]
@@ -13,17 +14,18 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from latency_db.baseline import fit_baseline, predict_baseline
-from latency_db.evidence import Evidence, Item, Pair, published_evidence
-from latency_db.fitted import LAB_SD, Fit
+from latency_db.evidence import Item, Pair, published_evidence
+from latency_db.fitted import Fit
 from latency_db.roofline import Array
 from latency_db.roofline_fit import Workload, fit_roofline
 
-Grouping = Literal["family", "lab"]
+Grouping = Literal["both", "family", "lab"]
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
 _BASELINE_ROWS = 10  # fewer rows of a chip than this do not make a baseline of three coefficients
 
@@ -45,15 +47,38 @@ class Held:
     @property
     def z(self) -> float:
         """The error in units of what the model expected of itself."""
-        return self.log_error / math.sqrt(self.log_variance + LAB_SD**2)
+        return self.log_error / math.sqrt(self.log_variance)
 
 
 @dataclass(frozen=True)
 class HeldPair:
-    """One published ratio and what a model without its group says."""
+    """One published ratio and what a model without its family says."""
 
     pair: Pair
     ratio: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that are left out together: those of a lab, of a family, or of either."""
+
+    lab: str | None
+    family: str | None
+
+    def __contains__(self, one: object) -> bool:
+        assert isinstance(one, (Item, Pair))
+        return one.lab == self.lab or one.family == self.family
+
+    @classmethod
+    def of(cls, item: Item, by: Grouping) -> "Group":
+        """Return the group of ``item``."""
+        return cls(
+            None if by == "family" else item.lab,
+            None if by == "lab" else item.family,
+        )
+
+    def __str__(self) -> str:
+        return " and ".join(name for name in (self.lab, self.family) if name is not None)
 
 
 @lru_cache(maxsize=1)
@@ -65,31 +90,30 @@ def shared_workload() -> Workload:
 def leave_out(
     by: Grouping, only: set[str] | None = None, progress: Callable[[str], None] | None = None
 ) -> list[Held]:
-    """Return every rebuilt row as predicted without its family or lab; a second per group.
+    """Return every rebuilt row as predicted without its group; a second per group.
 
-    ``only`` restricts the groups, ``progress`` is told each group's name as it is done.
+    ``only`` restricts the labs or families, ``progress`` is told each group's name as it is done.
     """
-    work = shared_workload()
+    groups: dict[Group, list[Item]] = {}
+    for item in shared_workload().evidence.items:
+        if not item.ratio_only:
+            groups.setdefault(Group.of(item, by), []).append(item)
     held: list[Held] = []
-    for group in _groups(work.evidence, by, only):
-        fit = fit_without(by, group)
-        items = [
-            item
-            for item in work.evidence.items
-            if getattr(item, by) == group and not item.ratio_only
-        ]
-        held += [_held(work, fit, item, by) for item in items]
-        if progress:
-            progress(group)
+    for group, items in groups.items():
+        if only is None or {group.lab, group.family} & only:
+            held += [_held(group, item, by) for item in items]
+            if progress:
+                progress(str(group))
     return held
 
 
 def leave_out_pairs(only: set[str] | None = None) -> list[HeldPair]:
     """Return every published ratio as predicted without its family."""
-    work = shared_workload()
-    pairs = [pair for pair in work.evidence.pairs if only is None or pair.family in only]
+    pairs = shared_workload().evidence.pairs
     return [
-        HeldPair(pair, predict_pair(fit_without("family", pair.family), pair)) for pair in pairs
+        HeldPair(pair, predict_pair(fit_without(Group(None, pair.family)), pair))
+        for pair in pairs
+        if only is None or pair.family in only
     ]
 
 
@@ -99,44 +123,34 @@ def predict_pair(fit: Fit, pair: Pair) -> float:
     return fit.predict(a, pair.chip)[0] / fit.predict(b, pair.chip)[0]
 
 
-@lru_cache(maxsize=128)
-def fit_without(by: Grouping, group: str) -> Fit:
-    """Return the fit to everything but ``group``; cached, as rows and ratios ask for the same."""
+@lru_cache(maxsize=256)
+def fit_without(group: Group) -> Fit:
+    """Return the fit to everything outside ``group``; cached, as rows and ratios share it."""
     work = shared_workload()
-    return fit_roofline(work.evidence, lambda one: getattr(one, by) != group, work)
+    return fit_roofline(work.evidence, lambda one: one not in group, work)
 
 
-def _groups(evidence: Evidence, by: Grouping, only: set[str] | None) -> list[str]:
-    names = dict.fromkeys(getattr(item, by) for item in evidence.items)
-    return [name for name in names if only is None or name in only]
+def _held(group: Group, item: Item, by: Grouping) -> Held:
+    fit, work = fit_without(group), shared_workload()
+    lab = item.lab if by == "family" else None
+    ms, variance = fit.predict(work.of_item(item), item.chip, lab)
+    coefficients = _baseline_without(item.chip, group)
+    baseline = math.nan
+    if coefficients is not None:
+        sizes = np.array([[item.gmac, item.mparam]])
+        baseline = float(predict_baseline(coefficients, sizes)[0])
+    return Held(item, ms, variance, baseline)
 
 
-def _held(work: Workload, fit: Fit, item: Item, by: Grouping) -> Held:
-    ms, variance = fit.predict(work.of_item(item), item.chip)
-    return Held(item, ms, variance, _baseline(work, item, by))
-
-
-def _baseline(work: Workload, item: Item, by: Grouping) -> float:
-    """Predict by `a + b·GMAC + c·Mparam`, fitted to the chip's classifiers in the same split."""
-    coefficients = _baseline_without(item.chip, by, getattr(item, by))
-    if coefficients is None:
-        return math.nan
-    sizes = np.array([[item.gmac, item.mparam]])
-    return float(predict_baseline(coefficients, sizes)[0])
-
-
-@lru_cache(maxsize=512)
-def _baseline_without(chip: str, by: Grouping, group: str) -> Array | None:
-    """Fit robustly and with the same weights as the roofline, so that the race is fair."""
-    work = shared_workload()
+@lru_cache(maxsize=1024)
+def _baseline_without(chip: str, group: Group) -> Array | None:
+    """Fit `a + b·GMAC + c·Mparam` robustly to the chip's classifiers and encoders."""
     rows = [
         item
-        for item in work.evidence.items
-        if item.chip == chip and item.fitted and not item.is_unet and getattr(item, by) != group
+        for item in shared_workload().evidence.items
+        if item.chip == chip and item.fitted and not item.is_unet and item not in group
     ]
     if len(rows) < _BASELINE_ROWS:
         return None
     sizes = np.array([[item.gmac, item.mparam] for item in rows])
-    latency = np.array([item.latency_ms for item in rows])
-    weights = np.array([work.weight[item.row] for item in rows])
-    return fit_baseline(sizes, latency, weights)
+    return fit_baseline(sizes, np.array([item.latency_ms for item in rows]))

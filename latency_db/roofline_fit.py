@@ -1,21 +1,17 @@
-"""Fit the roofline to published evidence: all chips at once, robustly, in log space.
+"""Fit the hierarchy to published evidence: the posterior mode, and the curvature around it.
 
-Chips share what their data cannot separate. A chip's parameters are
+An error is Student's t around zero, or, for one row in ten, that of a network part of which ran on
+the CPU or the GPU: slower than predicted, by a factor of two in the middle. The mixture keeps such
+rows from pulling the parameters and tells how likely each row is one of them. Published ratios (of
+the design walk, of ablations) enter as differences of two networks. Physics bounds the rates:
+weights are read no faster than the memory's bandwidth, multiply-accumulates run no faster than the
+stated TOPS.
 
-    log θ(chip, k) = log θ(k) + scale(chip) + deviation(chip, k)
-
-with a prior on each term: the common parameters around their starting points, the scale around the
-ratio of stated TOPS, the deviations around zero (around the ratio of memory bandwidths for what
-memory decides). A14 and A15 have rows enough to deviate; A16, A17 Pro and A18 Pro borrow from them.
-
-Residuals are log-ratios with a Cauchy loss, weighted by how far their lab usually is from others
-and by how coarsely it printed. Published ratios (the design walk, ablations) enter as residuals of
-their own. The curvature at the optimum gives each chip's parameters a covariance, and with it every
-estimate a share of its interval.
+scipy minimises the negative log posterior; a fit takes about a second on one core.
 
 >>> from latency_db.evidence import published_evidence
 >>> fit = fit_roofline(published_evidence())
->>> bool(0.3 < fit.parameters["A14"][0] < 0.6)  # the floor, ms
+>>> bool(0.2 < fit.parameters["A14"][0] < 0.6)  # the floor, ms
 True
 """
 
@@ -24,34 +20,36 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import minimize
 
-from latency_db.devices import CHIPS, IPAD_CHIPS
-from latency_db.evidence import Evidence, Item, Pair, lab_spread
-from latency_db.fitted import Fit
+from latency_db.devices import CHIPS
+from latency_db.evidence import Evidence, Item, Pair
+from latency_db.fitted import Fit, LabEffect
+from latency_db.hierarchy import ERROR_SD, Layout
 from latency_db.roofline import (
     NAMES,
-    PARAMETERS,
-    START,
     Array,
     Loads,
     Setting,
     loads,
     operator_milliseconds,
+    with_weights,
 )
 
-ALL_CHIPS = {**CHIPS, **IPAD_CHIPS}
-REFERENCE = "A15"
-
-RESIDUAL_SD = 0.2  # log-ratio at which the Cauchy loss begins to let go of a row
-COMMON_SD = 0.5  # of the common log-parameters around their starting points
-SCALE_SD = 0.25  # of a chip's log-scale around the ratio of stated TOPS
-DEVIATION_SD = 0.15  # of a chip's deviations
-TYPICAL_SPREAD = 0.1  # between labs; a row of this spread has half the weight of a perfect one
-PAIR_WEIGHT = 0.5  # the walk's two reconstructions together count as one
+FREEDOM = 30.0  # of Student's t: nearly normal, as the mixture takes the slow rows
+FALLBACK_SHARE = 0.1
+FALLBACK_MEAN, FALLBACK_SD = 0.7, 0.5  # log of published over predicted
+PAIR_SD = 0.28  # of a log-ratio; the walk's two reconstructions together count as one
+GRADIENT = 0.03  # of the log posterior, at which a fit ends
+BOUND_SD = 0.1  # how softly physics bounds a rate
 
 _K = len(NAMES)
-_CHIP_NAMES = tuple(ALL_CHIPS)
+_CHIP_NAMES = tuple(CHIPS)
+# Parameter, and the least it may be on a chip: ms per MB at full bandwidth, per GMAC at full TOPS.
+_BOUNDS = (
+    (NAMES.index("weight"), np.log([1 / chip.dram_gb_s for chip in CHIPS.values()])),
+    (NAMES.index("matrix"), np.log([2 / chip.fp16_tops for chip in CHIPS.values()])),
+)
 
 
 class Workload:
@@ -59,7 +57,6 @@ class Workload:
 
     def __init__(self, evidence: Evidence):
         self.evidence = evidence
-        self.weight = _weights(evidence.items)
         self._cache: dict[tuple[str, str, Setting], Loads] = {}
 
     def of(self, network: str, chip: str, setting: Setting) -> Loads:
@@ -67,7 +64,7 @@ class Workload:
         key = (network, chip, setting)
         if key not in self._cache:
             ops = self.evidence.networks[network]
-            self._cache[key] = loads(ops, ALL_CHIPS[chip].on_chip_mb, setting)
+            self._cache[key] = loads(ops, CHIPS[chip].on_chip_mb, setting)
         return self._cache[key]
 
     def of_item(self, item: Item) -> Loads:
@@ -80,132 +77,181 @@ class Workload:
         return self.of(a, pair.chip, setting_a), self.of(b, pair.chip, setting_b)
 
 
-def _weights(items: tuple[Item, ...]) -> dict[int, float]:
-    """Weight of each row: less for a lab that others do not confirm, less for coarse rounding."""
-    spread = lab_spread(items)
-    weights = {}
-    for item in items:
-        rounding = item.rounding_ms / math.sqrt(12) / item.latency_ms
-        noise = spread[item.lab] ** 2 + rounding**2
-        weights[item.row] = 2 / (1 + noise / TYPICAL_SPREAD**2)
-    return weights
-
-
 def fit_roofline(
     evidence: Evidence,
     keep: Callable[[Item | Pair], bool] = lambda _: True,
     workload: Workload | None = None,
-    start: Array = START,
 ) -> Fit:
-    """Fit every chip to the evidence that ``keep`` keeps; a second or less.
+    """Fit every chip to the evidence that ``keep`` keeps.
 
-    ``workload`` shares prepared loads between folds; ``start`` centres the common priors.
+    ``workload`` shares prepared loads between folds.
     """
     work = workload or Workload(evidence)
     items = [item for item in evidence.items if item.fitted and keep(item)]
     pairs = [pair for pair in evidence.pairs if keep(pair)]
-    stack = _Stack(work, items, pairs)
-    prior, sd = _priors(start)
-    count = len(items) + len(pairs)
-
-    def residuals(packed: Array) -> Array:
-        values, _ = stack.residuals(_unpack(packed))
-        return np.concatenate([values, (packed - prior) / sd])
-
-    def jacobian(packed: Array) -> Array:
-        _, slopes = stack.residuals(_unpack(packed))
-        return np.vstack([_spread_slopes(slopes, stack.chips), np.diag(1 / sd)])
-
-    def loss(z: Array) -> Array:
-        """Cauchy for the data, plain squares for the priors."""
-        rho = np.vstack([z, np.ones_like(z), np.zeros_like(z)])
-        data = z[:count]
-        rho[:, :count] = np.log1p(data), 1 / (1 + data), -1 / (1 + data) ** 2
-        return rho
-
-    found: Any = least_squares(
-        residuals,
-        prior,
-        jacobian,
-        loss=loss,
-        max_nfev=60,
-        xtol=1e-5,
-        ftol=1e-5,
+    posterior = _Posterior(work, items, pairs)
+    found: Any = minimize(
+        posterior.value,
+        posterior.means,
+        jac=posterior.gradient,
+        hess=posterior.curvature,
+        method="dogleg",
+        options={
+            "gtol": GRADIENT,
+            "maxiter": 200,
+            "initial_trust_radius": 2.0,
+            "max_trust_radius": 20.0,
+        },
     )
-    return _result(found.x, found.jac)
+    return posterior.fit(found.x)
 
 
-class _Stack:
-    """All residuals as one stacked product: a fit evaluates them hundreds of times."""
+class _Posterior:
+    """Negative log posterior of the effects, with its gradient and Gauss-Newton curvature."""
 
     def __init__(self, work: Workload, items: list[Item], pairs: list[Pair]):
-        parts = [work.of_item(item) for item in items]
+        self.items = items
+        self.layout = Layout(
+            tuple(sorted({item.lab for item in items})),
+            tuple(sorted({item.family for item in items})),
+            tuple(sorted({(item.lab, item.chip) for item in items})),
+        )
+        self.means, self.sds = self.layout.prior()
+        self._stack(work, items, pairs)
+        rounding = [item.rounding_ms / math.sqrt(12) / item.latency_ms for item in items]
+        errors = np.hypot(ERROR_SD, rounding)
+        self.error_sd = np.concatenate([errors, np.full(len(pairs), PAIR_SD)])
+        ratios = [pair.ratio for pair in pairs]
+        self.target = np.log([*(item.latency_ms for item in items), *ratios])
+        self._at: Array | None = None
+
+    def _stack(self, work: Workload, items: list[Item], pairs: list[Pair]) -> None:
+        """All networks as one stacked product, as a fit evaluates them a hundred times."""
+        keys = [(item.network, item.chip, item.setting) for item in items]
         for pair in pairs:
-            parts += work.of_pair(pair)
+            keys += [(pair.networks[i], pair.chip, pair.settings[i]) for i in range(2)]
+        distinct = list(dict.fromkeys(keys))  # several labs timed the same network
+        place = {key: i for i, key in enumerate(distinct)}
+        self.networks = np.array([place[key] for key in keys])
+        parts = [work.of(*key) for key in distinct]
         self.compute = np.concatenate([part.compute for part in parts])
         self.traffic = np.concatenate([part.traffic for part in parts])
         self.counts = np.concatenate([part.counts for part in parts])
+        self.weights_mb = np.array([part.weights_mb for part in parts])
         sizes = [len(part.counts) for part in parts]
         self.starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        owners = [item.chip for item in items] + [p.chip for p in pairs for _ in range(2)]
-        index = np.array([_CHIP_NAMES.index(chip) for chip in owners])
-        self.row_chips = np.repeat(index, sizes)
+        self.owners = np.array([_CHIP_NAMES.index(chip) for _, chip, _ in distinct])
+        self.row_chips = np.repeat(self.owners, sizes)
         self.n = len(items)
-        self.chips = np.concatenate([index[: self.n], index[self.n :: 2]])
-        self.target = np.log([item.latency_ms for item in items] + [pair.ratio for pair in pairs])
-        weights = [work.weight[item.row] for item in items] + [PAIR_WEIGHT] * len(pairs)
-        self.scale = np.sqrt(weights) / RESIDUAL_SD
+        chips = self.owners[self.networks]
+        self.chips = np.concatenate([chips[: self.n], chips[self.n :: 2]])
+        layout = self.layout
+        labs = [layout.labs.index(item.lab) for item in items]
+        self.places = np.array(
+            [
+                (
+                    layout.start("lab") + lab,
+                    layout.start("family") + layout.families.index(item.family),
+                    layout.start("lab chip") + layout.lab_chips.index((item.lab, item.chip)),
+                )
+                for item, lab in zip(items, labs, strict=True)
+            ]
+        ).reshape(-1, 3)
+        self.floor_places = layout.start("lab floor") + np.array(labs, dtype=int)
 
-    def residuals(self, log_parameters: Array) -> tuple[Array, Array]:
-        """Return weighted log-residuals, (m,), and their slopes by log-parameters, (m, 13)."""
-        theta = np.exp(log_parameters)[self.row_chips]
-        whole = Loads(self.compute * theta, self.traffic * theta, self.counts)
-        per_row, slope = operator_milliseconds(whole, np.ones(_K))  # theta is multiplied in
+    def value(self, effects: Array) -> float:
+        """Negative log posterior, up to a constant."""
+        self._evaluate(effects)
+        return self._value
+
+    def gradient(self, effects: Array) -> Array:
+        """Its gradient."""
+        self._evaluate(effects)
+        return self._gradient
+
+    def curvature(self, effects: Array) -> Array:
+        """Its Gauss-Newton curvature, which is positive definite."""
+        self._evaluate(effects)
+        return self._curvature
+
+    def fit(self, effects: Array) -> Fit:
+        """Parameters per chip and their covariance, and what is known of each lab."""
+        covariance = np.linalg.inv(self.curvature(effects))
+        log_parameters = self.layout.log_parameters(effects)
+        parameters, covariances = {}, {}
+        for i, chip in enumerate(_CHIP_NAMES):
+            pick = self.layout.spread_slopes(np.eye(_K), np.full(_K, i))
+            parameters[chip] = np.exp(log_parameters[i])
+            covariances[chip] = pick @ covariance @ pick.T
+        lab, floor = self.layout.start("lab"), self.layout.start("lab floor")
+        labs = {
+            name: LabEffect(
+                float(effects[lab + i]),
+                float(effects[floor + i]),
+                float(covariance[lab + i, lab + i]),
+            )
+            for i, name in enumerate(self.layout.labs)
+        }
+        fallback = {item.row: float(p) for item, p in zip(self.items, self._fallback, strict=True)}
+        return Fit(parameters, covariances, labs, fallback)
+
+    def _evaluate(self, effects: Array) -> None:
+        if self._at is not None and np.array_equal(self._at, effects):
+            return
+        log_ms, slopes, floor_slopes = self._predict(effects)
+        jacobian = self.layout.spread_slopes(slopes, self.chips)
+        rows = np.arange(self.n)
+        jacobian[rows[:, None], self.places] = 1.0
+        jacobian[rows, self.floor_places] = floor_slopes
+        log_ms[: self.n] += effects[self.places].sum(axis=1)
+        log_ms[: self.n] += floor_slopes * effects[self.floor_places]
+        value, pull, weight = self._likelihood(self.target - log_ms)
+        z = (effects - self.means) / self.sds
+        self._value = value + float(z @ z) / 2
+        self._gradient = -jacobian.T @ pull + z / self.sds
+        self._curvature = jacobian.T @ (jacobian * weight[:, None]) + np.diag(1 / self.sds**2)
+        self._bound(effects)
+        self._at = effects.copy()
+
+    def _predict(self, effects: Array) -> tuple[Array, Array, Array]:
+        """Log-milliseconds or log-ratios, (m,), slopes by log-parameters, and by the floor."""
+        theta = np.exp(self.layout.log_parameters(effects))
+        stacked = Loads(self.compute, self.traffic, self.counts, 0.0)
+        per_row, per_slope = operator_milliseconds(stacked, theta[self.row_chips])
         ms = np.add.reduceat(per_row, self.starts)
-        gradient = np.add.reduceat(slope, self.starts) / ms[:, None]
-        log_ms, n = np.log(ms), self.n
-        values = np.concatenate([log_ms[:n], log_ms[n::2] - log_ms[n + 1 :: 2]])
-        slopes = np.concatenate([gradient[:n], gradient[n::2] - gradient[n + 1 :: 2]])
-        return (values - self.target) * self.scale, slopes * self.scale[:, None]
+        gradient = np.add.reduceat(per_slope, self.starts)
+        total = np.column_stack([ms, gradient])
+        total = with_weights(total, self.weights_mb, theta[self.owners])
+        total, n = total[self.networks], self.n
+        log_ms, slopes = np.log(total[:, 0]), total[:, 1:] / total[:, :1]
+        both = np.concatenate([log_ms[:n], log_ms[n::2] - log_ms[n + 1 :: 2]])
+        slope = np.concatenate([slopes[:n], slopes[n::2] - slopes[n + 1 :: 2]])
+        return both, slope, slopes[:n, NAMES.index("floor")]
 
+    def _likelihood(self, error: Array) -> tuple[float, Array, Array]:
+        """Negative log likelihood, its pull on the predictions, and the rows' weights."""
+        z = error / self.error_sd
+        scale = math.gamma((FREEDOM + 1) / 2) / math.gamma(FREEDOM / 2)
+        scale /= math.sqrt(FREEDOM * math.pi)
+        usual = scale / self.error_sd * (1 + z**2 / FREEDOM) ** (-(FREEDOM + 1) / 2)
+        tail_z = (error - FALLBACK_MEAN) / FALLBACK_SD
+        tail = np.exp(-(tail_z**2) / 2) / (FALLBACK_SD * math.sqrt(2 * math.pi))
+        both = (1 - FALLBACK_SHARE) * usual + FALLBACK_SHARE * tail
+        fallback = FALLBACK_SHARE * tail / both
+        inverse = (FREEDOM + 1) / (FREEDOM + z**2) / self.error_sd**2
+        pull = (1 - fallback) * inverse * error + fallback * tail_z / FALLBACK_SD
+        weight = (1 - fallback) * inverse + fallback / FALLBACK_SD**2
+        self._fallback = fallback[: self.n]
+        return -float(np.log(both).sum()), pull, weight
 
-def _unpack(packed: Array) -> Array:
-    """Return log-parameters, (chips, 13), from common (13), scales (chips), deviations."""
-    chips = len(_CHIP_NAMES)
-    common, scale = packed[:_K], packed[_K : _K + chips]
-    return common + scale[:, None] + packed[_K + chips :].reshape(chips, _K)
-
-
-def _priors(start: Array) -> tuple[Array, Array]:
-    reference = ALL_CHIPS[REFERENCE]
-    scale = np.log([reference.fp16_tops / chip.fp16_tops for chip in ALL_CHIPS.values()])
-    memory = np.log([reference.dram_gb_s / chip.dram_gb_s for chip in ALL_CHIPS.values()])
-    from_memory = np.array([parameter.from_memory for parameter in PARAMETERS])
-    deviation = np.outer(memory - scale, from_memory)  # the scale's share is taken back
-    prior = np.concatenate([np.log(start), scale, deviation.ravel()])
-    spreads = ((COMMON_SD, _K), (SCALE_SD, len(scale)), (DEVIATION_SD, deviation.size))
-    return prior, np.concatenate([np.full(size, sd) for sd, size in spreads])
-
-
-def _spread_slopes(slopes: Array, chips: Array) -> Array:
-    """Turn slopes by a chip's parameters, (m, 13), into slopes by the packed ones."""
-    m, n_chips = len(slopes), len(_CHIP_NAMES)
-    out = np.zeros((m, _K + n_chips + n_chips * _K))
-    out[:, :_K] = slopes
-    out[np.arange(m), _K + chips] = slopes.sum(axis=1)
-    columns = _K + n_chips + chips[:, None] * _K + np.arange(_K)
-    out[np.arange(m)[:, None], columns] = slopes
-    return out
-
-
-def _result(packed: Array, jacobian: Array) -> Fit:
-    """Parameters and covariances per chip; the Jacobian is the loss-corrected one of scipy."""
-    log_parameters = _unpack(packed)
-    covariance = np.linalg.inv(jacobian.T @ jacobian)
-
-    parameters, covariances = {}, {}
-    for i, chip in enumerate(_CHIP_NAMES):
-        pick = _spread_slopes(np.eye(_K), np.full(_K, i))
-        parameters[chip] = np.exp(log_parameters[i])
-        covariances[chip] = pick @ covariance @ pick.T
-    return Fit(parameters, covariances)
+    def _bound(self, effects: Array) -> None:
+        """Add the bounds of physics, a quadratic beyond each."""
+        log_parameters = self.layout.log_parameters(effects)
+        pick = np.eye(_K)
+        for k, least in _BOUNDS:
+            for chip in np.flatnonzero(log_parameters[:, k] < least):
+                below = float(least[chip] - log_parameters[chip, k])
+                row = self.layout.spread_slopes(pick[k : k + 1], np.array([chip]))[0]
+                self._value += (below / BOUND_SD) ** 2 / 2
+                self._gradient -= row * below / BOUND_SD**2
+                self._curvature += np.outer(row, row) / BOUND_SD**2

@@ -41,7 +41,7 @@ class Entry:
     """All rows of one key, merged."""
 
     key: str
-    ms: float  # one block, the price of a call taken out
+    ms: float  # one block, without the price of a call
     deviation_ms: float  # standard error of ``ms``
     floor_ms: float  # the price of a call beyond its blocks
     n: int  # samples

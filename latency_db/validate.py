@@ -1,4 +1,4 @@
-"""Does the sum hold? Whole networks of a table against the sum of their blocks.
+"""Validate a table: its whole networks against the sums of their blocks.
 
 A table that timed whole networks beside their blocks can be asked how well one predicts the other:
 errors, bias, and whether the networks come out in the right order, before and after the affine

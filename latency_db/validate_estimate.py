@@ -1,8 +1,8 @@
 """How far the estimates are off, on rows that the model never saw.
 
-Errors per chip and split, for leave-one-family-out and leave-one-lab-out, beside the baseline
-fitted in the same splits, with a bootstrap over families for the difference. Interval coverage is
-counted with intervals that were calibrated without the row's own family.
+Errors per chip and split, for rows whose lab and family, family, or lab was left out, beside the
+baseline fitted in the same splits, with a bootstrap over families for the difference. Interval
+coverage is counted with intervals that were calibrated without the row's own lab and family.
 
 >>> score([1.0, 2.0, 4.0], [1.1, 2.0, 3.0])["median_pct"]
 10.0
@@ -88,13 +88,21 @@ def report(held: Sequence[Held], chip: str | None, split: Split) -> dict[str, An
     return out
 
 
-def coverage(held: Sequence[Held], rows: Sequence[Held]) -> float:
-    """Return the percentage of ``rows`` inside intervals calibrated without their own family."""
+def coverage(held: Sequence[Held], rows: Sequence[Held], own_lab: bool = True) -> float:
+    """Return the percentage of ``rows`` inside intervals calibrated on other families and labs.
+
+    ``own_lab=False`` leaves rows of the same lab out of the calibration too.
+    """
     inside = 0
-    for family in {row.item.family for row in rows}:
-        others = [r.z for r in held if r.item.family != family and r.item.use != "context"]
+    groups = {(row.item.family, None if own_lab else row.item.lab) for row in rows}
+    for family, lab in groups:
+        others = [
+            r.z
+            for r in held
+            if r.item.family != family and r.item.lab != lab and r.item.use != "context"
+        ]
         interval = calibrate(others)
-        own = [row.z for row in rows if row.item.family == family]
+        own = [r.z for r in rows if r.item.family == family and lab in (None, r.item.lab)]
         inside += sum(interval.low_z <= z <= interval.high_z for z in own)
     return round(100 * inside / len(rows), 1)
 
@@ -144,9 +152,9 @@ def unet_errors(held: Sequence[Held]) -> list[dict[str, Any]]:
     for (model, chip), rows in groups.items():
         published = float(np.median([row.item.latency_ms for row in rows]))
         ms, variance = rows[0].ms, rows[0].log_variance
-        interval = calibrate(
-            [r.z for r in held if r.item.family != rows[0].item.family and r.item.use != "context"]
-        )
+        family = rows[0].item.family
+        others = [r for r in held if r.item.family != family and r.item.use != "context"]
+        interval = calibrate([r.z for r in others])
         latency = interval.around(ms, variance)
         out.append(
             {

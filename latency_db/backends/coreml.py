@@ -1,4 +1,4 @@
-"""Timing in Core ML with coremltools' own benchmarker: on this Mac, or on a device it is given.
+"""Timing in Core ML with coremltools' own benchmarker, on this Mac or on a given device.
 
 coremltools (8.3 and newer, macOS only) loads a model, times predictions where they happen, and
 tells which compute unit each operator was planned for. Nothing of that is done again here; this
@@ -69,7 +69,7 @@ class Session:
         self._loop = asyncio.Runner()
 
     def conditions(self, device: str, os_version: str) -> Conditions:
-        """What every row of this session has in common."""
+        """Conditions that all rows of this session share."""
         return Conditions(
             device=device,
             os=os_version,

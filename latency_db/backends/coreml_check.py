@@ -1,4 +1,4 @@
-"""Is a converted program the block it was made from? Operators, weights and MACs, without a Mac.
+"""Check that a converted program is its block: operators, weights and MACs, without a Mac.
 
 A conversion can go wrong quietly: an operator that the Neural Engine runs badly, a key/value head
 copied for every query head, a weight lost or folded. So the MIL program is read back: every

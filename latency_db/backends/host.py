@@ -1,4 +1,4 @@
-"""What the backends of this machine share: its name, its clock, its caches, fixed cores.
+"""Shared by the backends of this machine: its name, clock, caches and pinned cores.
 
 A network's weights do not fit into a processor's cache, so each run of it reads them from memory. A
 block run over and over would find its own in the cache and look faster than it is in a network.

@@ -30,7 +30,7 @@ def prepare_graphs(
     workers: int,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> int:
-    """Export the graphs of ``subjects`` in ``workers`` processes; return how many were asked for.
+    """Export the graphs of ``subjects`` in ``workers`` processes; return how many that were.
 
     A subject that cannot be exported is passed over here: measuring it says why.
     """

@@ -1,4 +1,4 @@
-"""The published rows as data: 502 latencies, each with its source, device and unit.
+"""The published rows as data: 560 latencies, each with its source, device and unit.
 
 Columns are kept as collected; `README.md` beside this file explains each. Reading checks every row,
 because a latency without a source, a device or a unit is a rumour.

@@ -47,10 +47,11 @@ def cost(
     """
     from search_space.errors import WalkbenchError
     from search_space.load import load_network
+    from search_space.resize import resized
 
     if format is Format.csv and blocks and crosscheck:
         raise WalkbenchError("csv holds one table: choose --blocks or --crosscheck, or use json")
-    priced = _at(load_network(spec), latent, tokens)
+    priced = resized(load_network(spec), latent, tokens)
     total = _total(spec, priced)
     rows = _block_rows(priced) if blocks else None
     checks = _crosscheck_rows(priced) if crosscheck else None
@@ -66,20 +67,6 @@ def cost(
         emit(rows, format, _BLOCKS, "Where it goes: all occurrences of each distinct block")
     if checks:
         emit(checks, format, _CROSSCHECK, "What other tools count")
-
-
-def _at(network: "Network", latent: int | None, tokens: int | None) -> "Network":
-    """The network at another latent size or token count; raises when they do not fit it."""
-    from dataclasses import replace
-
-    if latent is None and tokens is None:
-        return network
-    spec = _unet(network, "--latent and --tokens")
-    if latent is not None:
-        spec = spec.replace(latent_size=latent)
-    if tokens is not None:
-        spec = spec.replace(context=replace(spec.context, tokens=tokens))
-    return spec
 
 
 def _unet(network: "Network", option: str) -> "UNetSpec":

@@ -12,7 +12,13 @@ from typing import Annotated
 
 import typer
 
-from studies.cli import latency_estimate, latency_export, latency_read, latency_validate
+from studies.cli import (
+    latency_calibrate,
+    latency_estimate,
+    latency_export,
+    latency_read,
+    latency_validate,
+)
 from studies.cli.latency_options import (
     DEFAULTS,
     BackendOption,
@@ -129,6 +135,12 @@ def register(app: typer.Typer) -> None:
     group.command()(plan)
     group.command()(measure)
     group.command("import")(import_)
-    for module in (latency_read, latency_validate, latency_export, latency_estimate):
+    for module in (
+        latency_read,
+        latency_validate,
+        latency_export,
+        latency_estimate,
+        latency_calibrate,
+    ):
         module.register(group)
     app.add_typer(group, name="latency")

@@ -126,7 +126,7 @@ def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def named_in(
     spec: list[str] | None, space: str | None, what: str, how: Measuring, **more: Any
 ) -> "Designs":
-    """Return the designs asked for; without any, refuse and say how long all of them take.
+    """Return the requested designs; without any, raise and say how long all of them take.
 
     ``--spec all`` asks for every named design, which at full size is hours of work.
     """

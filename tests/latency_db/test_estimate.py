@@ -43,11 +43,12 @@ def test_a_spec_costs_what_its_operators_cost_together():
     assert own == pytest.approx(ms, rel=2e-3)
 
 
-def test_blocks_and_the_floor_add_up_to_the_network():
+def test_blocks_and_the_floor_nearly_add_up_to_the_network():
     spec = named_spec("M/mqa")
     blocks = sum(count * estimate_block(block, "A15").ms for block, count in plan(spec).blocks())
     floor = shipped_fit().fit.parameters["A15"][0]
-    assert ChipEstimate.of("A15").predict(spec).ms == pytest.approx(blocks + floor)
+    whole = ChipEstimate.of("A15").predict(spec).ms
+    assert 0.9 * (blocks + floor) < whole <= blocks + floor  # blocks hide each other's weights
 
 
 @pytest.mark.parametrize(("chip", "model"), [("A14", "SD 2.1"), ("A15", "SDXL")])

@@ -34,6 +34,38 @@ class Attends(nn.Module):
         return F.scaled_dot_product_attention(x, x, x)
 
 
+class AttendsInThreeOperators(nn.Module):
+    """The same mathematics, spelled out, with a bias on the scores."""
+
+    def __init__(self, scale_queries: bool):
+        super().__init__()
+        self.scale_queries = scale_queries
+
+    def forward(self, x):
+        scale = x.shape[-1] ** -0.5
+        if self.scale_queries:
+            scores = (x * scale) @ x.transpose(-2, -1)
+        else:
+            scores = (x @ x.transpose(-2, -1)) * scale + torch.zeros(x.shape[-2], x.shape[-2])
+        return scores.softmax(-1) @ x
+
+
+@pytest.mark.parametrize("scale_queries", [False, True])
+def test_attention_is_one_operator_however_it_is_spelled(scale_queries):
+    fused = operators(traced(Attends(), 2, 5, 49, 32))
+    spelled = operators(traced(AttendsInThreeOperators(scale_queries), 2, 5, 49, 32))
+    assert spelled == fused
+
+
+def test_two_products_without_a_softmax_between_stay_two():
+    class Products(nn.Module):
+        def forward(self, x):
+            return ((x @ x.transpose(-2, -1)) * 2) @ x
+
+    kinds = [op.kind for op in operators(traced(Products(), 2, 5, 49, 32)).elements()]
+    assert sorted(kinds) == ["elementwise", "linear", "linear"]
+
+
 def test_attention_knows_its_maps_and_heads():
     (made,) = operators(traced(Attends(), 2, 5, 49, 32))
     assert (made.kind, made.maps, made.heads) == ("attention", 2 * 5 * 49 * 49, 10)

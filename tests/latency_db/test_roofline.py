@@ -28,11 +28,42 @@ def test_the_gradient_is_the_derivative_by_log_parameters(ops, ane_layout):
         assert gradient[k] == pytest.approx(numeric, rel=1e-4, abs=1e-6 * ms)
 
 
+@given(st.dictionaries(some_operators, st.integers(1, 5), max_size=4), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_milliseconds_are_homogeneous_in_the_parameters(ops, ane_layout):
+    work = loads(ops, 4.0, Setting(ane_layout))
+    ms, gradient = milliseconds(work, START)
+    assert gradient.sum() == pytest.approx(ms)
+    assert milliseconds(work, 3 * START)[0] == pytest.approx(3 * ms)
+
+
+def test_weights_stream_in_while_operators_run():
+    computes = Operator("matrix", 10**9, 0, 0)
+    reads = Operator("linear", 0, 10**7, 0)
+    apart = [milliseconds(loads({op: 1}, 4.0), START, floor=False)[0] for op in (computes, reads)]
+    together, _ = milliseconds(loads({computes: 1, reads: 1}, 4.0), START, floor=False)
+    assert max(apart) < together < sum(apart)
+    assert together == pytest.approx(sum(ms**OVERLAP for ms in apart) ** (1 / OVERLAP))
+
+
+def test_weights_are_charged_once_and_do_not_spill():
+    reads = Operator("matrix", 0, 10**9, 10)  # 2 GB, far more than fits on chip
+    ms, gradient = milliseconds(loads({reads: 1}, 4.0), START, floor=False)
+    assert ms == pytest.approx(START[NAMES.index("weight")] * 2000, rel=1e-6)
+    assert gradient[NAMES.index("spill")] == 0
+
+
+@pytest.mark.parametrize(("weights", "again"), [(10**5, False), (10**7, True)])
+def test_a_convolution_reads_again_only_where_neither_tensors_nor_weights_fit(weights, again):
+    work = loads({Operator("conv", 10**9, weights, 10**8): 1}, 4.0)
+    assert bool(work.compute[0, NAMES.index("reread")] > 0) == again
+
+
 @given(some_operators)
 @settings(max_examples=60, deadline=None)
 def test_no_operator_takes_negative_time_and_two_take_twice_as_long(op):
-    once, _ = milliseconds(loads({op: 1}, 16.0, floor=False), START)
-    twice, _ = milliseconds(loads({op: 2}, 16.0, floor=False), START)
+    once, _ = milliseconds(loads({op: 1}, 16.0), START, floor=False)
+    twice, _ = milliseconds(loads({op: 2}, 16.0), START, floor=False)
     assert once >= 0
     assert twice == pytest.approx(2 * once)
 
@@ -48,7 +79,7 @@ def test_compute_and_traffic_overlap():
     traffic = Operator("matrix", 0, 0, 10**7)
     both = Operator("matrix", 10**9, 0, 10**7)
     a, b, ab = (
-        milliseconds(loads({o: 1}, 1e9, floor=False), START)[0] for o in (compute, traffic, both)
+        milliseconds(loads({o: 1}, 1e9), START, floor=False)[0] for o in (compute, traffic, both)
     )
     assert max(a, b) < ab < a + b
     assert ab == pytest.approx((a**OVERLAP + b**OVERLAP) ** (1 / OVERLAP))
@@ -77,5 +108,5 @@ def test_silu_costs_only_before_ios_17():
 
 
 def test_an_unknown_operator_is_never_free():
-    ms, _ = milliseconds(loads({Operator("unknown", 0, 0, 10**7): 1}, 16.0, floor=False), START)
+    ms, _ = milliseconds(loads({Operator("unknown", 0, 0, 10**7): 1}, 16.0), START, floor=False)
     assert ms > 0

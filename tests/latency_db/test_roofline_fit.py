@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from latency_db.baseline import fit_baseline
+from latency_db.devices import CHIPS
 from latency_db.evidence import Evidence, Item, published_evidence
 from latency_db.fitted import Fit, shipped_fit
 from latency_db.operators import Operator
 from latency_db.roofline import NAMES, START, Setting, loads, milliseconds
-from latency_db.roofline_fit import ALL_CHIPS, Workload, fit_roofline
+from latency_db.roofline_fit import Workload, fit_roofline
 
 
 def made_up(chip: str, parameters: np.ndarray, seed: int, count: int = 60) -> Evidence:
@@ -25,22 +26,11 @@ def made_up(chip: str, parameters: np.ndarray, seed: int, count: int = 60) -> Ev
             }
         )
         networks[f"n{i}"] = ops
-        ms, _ = milliseconds(loads(ops, ALL_CHIPS[chip].on_chip_mb), parameters)
+        ms, _ = milliseconds(loads(ops, CHIPS[chip].on_chip_mb), parameters)
         items.append(
             Item(i, f"n{i}", f"n{i}", f"f{i}", "lab", chip, "calib", Setting(), ms, 1e-6, 1.0, 1.0)
         )
     return Evidence(tuple(items), (), networks)
-
-
-@pytest.fixture(autouse=True)
-def _one_lab(monkeypatch):
-    """A made-up lab has no other lab to differ from."""
-    import latency_db.roofline_fit as module
-
-    real = module.lab_spread
-    monkeypatch.setattr(
-        module, "lab_spread", lambda items: {"lab": 0.05} if items[0].lab == "lab" else real(items)
-    )
 
 
 def truth() -> np.ndarray:
@@ -69,10 +59,47 @@ def test_one_row_in_ten_ten_times_too_slow_changes_little():
     assert fooled.parameters["A15"][k] == pytest.approx(honest.parameters["A15"][k], rel=0.15)
 
 
+def test_a_lab_that_times_everything_slower_is_found_out_and_a_new_lab_is_not_charged_for_it():
+    clean = made_up("A15", truth(), seed=4, count=90)
+    labs = ("a", "b", "slow")
+    items = tuple(
+        dataclasses.replace(
+            item,
+            lab=labs[item.row % 3],
+            latency_ms=item.latency_ms * (1.3 if item.row % 3 == 2 else 1.0),
+        )
+        for item in clean.items
+    )
+    fit = fit_roofline(Evidence(items, (), clean.networks))
+    slow = np.exp(fit.labs["slow"].factor - fit.labs["a"].factor)
+    assert slow == pytest.approx(1.3, rel=0.1)
+    work = loads(clean.networks["n0"], CHIPS["A15"].on_chip_mb)
+    (new, wide), (known, narrow) = fit.predict(work, "A15"), fit.predict(work, "A15", "slow")
+    assert new < known and narrow < wide
+
+
+def test_a_row_on_the_processor_is_recognised_and_others_are_not():
+    clean = made_up("A15", truth(), seed=5)
+    items = tuple(
+        dataclasses.replace(item, latency_ms=item.latency_ms * (3 if item.row == 7 else 1))
+        for item in clean.items
+    )
+    fallback = fit_roofline(Evidence(items, (), clean.networks)).fallback
+    assert fallback[7] > 0.9
+    assert max(share for row, share in fallback.items() if row != 7) < 0.3
+
+
+def test_rates_stay_within_what_physics_allows():
+    for chip, parameters in shipped_fit().fit.parameters.items():
+        weight, matrix = (parameters[NAMES.index(name)] for name in ("weight", "matrix"))
+        assert 1 / weight < 1.1 * CHIPS[chip].dram_gb_s, chip
+        assert 2 / matrix < 1.1 * CHIPS[chip].fp16_tops, chip
+
+
 def test_a_chip_without_rows_borrows_the_shape_and_says_it_knows_less():
     fit = fit_roofline(made_up("A15", truth(), seed=3))
     a15, a18 = fit.parameters["A15"], fit.parameters["A18"]
-    expected = ALL_CHIPS["A15"].fp16_tops / ALL_CHIPS["A18"].fp16_tops
+    expected = CHIPS["A15"].fp16_tops / CHIPS["A18"].fp16_tops
     k = NAMES.index("matrix")
     assert a18[k] / a15[k] == pytest.approx(expected, rel=0.1)
     assert fit.covariance["A18"][k, k] > fit.covariance["A15"][k, k]

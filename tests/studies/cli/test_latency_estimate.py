@@ -14,7 +14,7 @@ def run(*words: str):
 
 def test_published_lists_all_rows_with_their_sources():
     rows = json.loads(run("published", "--format", "json").stdout)
-    assert len(rows) == 502
+    assert len(rows) == 560
     assert all(row["url"].startswith("https://") for row in rows)
 
 
