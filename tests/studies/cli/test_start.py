@@ -17,6 +17,7 @@ AT_IMPORT = """
 import os, signal, sys
 from studies.cli.start import main
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run in the background
 at, sys.argv = sys.argv[1], ["walkbench", *sys.argv[2:]]
 
 class At:

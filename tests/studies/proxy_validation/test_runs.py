@@ -19,6 +19,7 @@ from studies.proxy_validation.runs import (
 from tests.studies.proxy_validation.made_up import made_results, small_plan
 
 
+@pytest.mark.slow
 def test_a_run_that_is_done_is_not_trained_again_and_a_cut_line_is(tmp_path):
     plan = small_plan(designs=4, seeds=2)
     train(plan, tmp_path, workers=2)
@@ -85,6 +86,7 @@ def test_a_run_says_what_it_was_made_with(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_an_error_and_what_was_finished_stays(tmp_path):
     plan = small_plan(designs=4, seeds=2)
 
