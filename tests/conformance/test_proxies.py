@@ -5,6 +5,9 @@ import math
 
 from proxies.objectives import FlowMatching
 from proxies.objectives.testing import ObjectiveSuite
+from proxies.optimizers.adamw import AdamW
+from proxies.optimizers.muon import Muon
+from proxies.optimizers.testing import OptimizerSuite
 from proxies.score import Score
 from proxies.testing import ProxySuite
 from proxies.trainer import train_run
@@ -37,6 +40,14 @@ class TestZeroCost(ProxySuite):
         small, large = self.numbers(small_spec()), self.numbers(small_spec(depth=3))
         for name in ("params", "macs", "grad_norm", "snip", "synflow", "naswot"):
             assert large[name] > small[name], name
+
+
+class TestAdamW(OptimizerSuite):
+    optimizer = AdamW
+
+
+class TestMuon(OptimizerSuite):
+    optimizer = Muon
 
 
 class TestFlowMatching(ObjectiveSuite):
