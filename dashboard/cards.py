@@ -10,7 +10,7 @@ def show_card(card: Card, key: str) -> None:
     """Show ``card``; ``key`` tells its figure from those of other cards."""
     st.subheader(card.title)
     for text in card.words:
-        st.markdown(_plain(text))
+        st.markdown(plain(text))
     if card.figure is not None:
         show_figure(card, key)
     if card.table is not None:
@@ -30,9 +30,9 @@ def show_figure(card: Card, key: str) -> None:
 def show_notes(card: Card) -> None:
     """Show what the signs of ``card`` mean."""
     if card.notes:
-        st.caption(_plain(" ".join(card.notes)))
+        st.caption(plain(" ".join(card.notes)))
 
 
-def _plain(text: str) -> str:
-    """Keep what is no markup from being read as Markdown."""
+def plain(text: str) -> str:
+    """Escape text for widgets that read Markdown."""
     return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!~$<>|" else sign for sign in text)

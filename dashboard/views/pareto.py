@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import data
-from dashboard.cards import show_card, show_notes
+from dashboard.cards import plain, show_card, show_notes
 from dashboard.study_choice import choose_study
 from dashboard.trial_view import show_trial
 from studies import pareto
@@ -121,7 +121,7 @@ with left:
         st.info(f"No design has both {axis_name(x)} and {axis_name(y)} yet.")
     st.caption("Click a point to see its design.")
     for card in data.cards(url, study, "overview"):
-        st.caption(" ".join(card.words))
+        st.caption(plain(" ".join(card.words)))
     for card in data.cards(url, study, "progress"):
         show_card(card, "progress_chart")
 for name in ANALYSES.names():

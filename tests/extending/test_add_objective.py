@@ -15,6 +15,7 @@ from studies.metrics import METRICS, register
 from studies.reading import study_data
 from studies.report import write_report
 from studies.runner import run_study
+from studies.testing import MetricSuite
 from tests.studies.fakes import FakeLatency, make_config
 
 DASHBOARD = str(Path(__file__).parents[2] / "dashboard" / "app.py")
@@ -79,3 +80,11 @@ def test_a_metric_under_the_wrong_goal_is_refused(layers, tmp_path):
     objectives = ("params",) if wrong else ("params", "layers")
     with pytest.raises(WalkbenchError, match="a list of"):
         make_config(tmp_path, objectives=objectives, budgets="", **wrong)
+
+
+class TestLayers(MetricSuite):
+    name = "layers"
+
+    @pytest.fixture(autouse=True)
+    def registered(self, layers):
+        return layers

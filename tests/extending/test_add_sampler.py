@@ -7,6 +7,7 @@ from search_space.errors import WalkbenchError
 from studies.reading import study_data
 from studies.runner import run_study
 from studies.samplers import SAMPLERS, SamplerKind, register
+from studies.testing import SamplerSuite
 from tests.studies.fakes import FakeLatency, make_config
 
 
@@ -55,3 +56,7 @@ def test_a_study_runs_with_it_and_resumed_suggests_the_same(tmp_path):
 def test_its_limits_are_those_of_its_registration(tmp_path):
     with pytest.raises(WalkbenchError, match="'first-choice' does not see candidates over budget"):
         make_config(tmp_path, sampler="first-choice")
+
+
+class TestFirstChoice(SamplerSuite):
+    name = "first-choice"

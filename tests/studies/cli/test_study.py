@@ -123,6 +123,66 @@ def test_best_rows_hold_trial_spec_values_and_feasible(ran):
     assert everything[0]["design"] == "F/mqa"
 
 
+def test_rows_have_every_field_of_version_0_1(ran):
+    best = set(
+        [
+            "trial",
+            "design",
+            "digest",
+            "values",
+            "feasible",
+            "on_front",
+            "state",
+            "params",
+            "macs",
+            "latency",
+            "score",
+            "failed",
+            "spec",
+        ]
+    )
+    line = set(
+        [
+            "study",
+            "done",
+            "trials",
+            "complete",
+            "over_budget",
+            "failed",
+            "running",
+            "waiting",
+            "front",
+            "objectives",
+            "space",
+            "device",
+            "started",
+            "last",
+        ]
+    )
+    status = line | set(
+        [
+            "budgets",
+            "space_digest",
+            "latency_by",
+            "proxy",
+            "trained",
+            "training_seconds",
+            "hypervolume",
+            "reference_point",
+            "failures",
+        ]
+    )
+    for fields, words in (
+        (best, ("best", "small")),
+        (line, ("list",)),
+        (status, ("status", "small")),
+    ):
+        found = json.loads(ran(*words, "--format", "json").stdout)
+        assert fields <= set(found[0] if isinstance(found, list) else found)
+    latency = json.loads(ran("best", "small", "--format", "json").stdout)[0]["latency"]
+    assert {"ms", "low", "high", "coverage", "source", "device", "by"} <= set(latency)
+
+
 def test_csv_has_the_fields_of_json(ran):
     rows = list(csv.DictReader(io.StringIO(ran("best", "small", "--format", "csv").stdout)))
     loaded = json.loads(ran("best", "small", "--format", "json").stdout)
