@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proxies.checkpoint import restore, save
 from proxies.score import Score
 
 if TYPE_CHECKING:
@@ -70,8 +71,6 @@ class Checkpoints(Callback):
 
     def started(self, trainer: "Trainer") -> None:
         """Restore the run."""
-        from proxies.checkpoint import restore
-
         if self.path.exists():
             restore(trainer, self.path)
         self.saved = time.monotonic()
@@ -83,8 +82,6 @@ class Checkpoints(Callback):
 
     def trained(self, trainer: "Trainer") -> None:
         """Save the run, unless it has failed."""
-        from proxies.checkpoint import save
-
         if not trainer.failed:
             save(trainer, self.path)
             self.saved = time.monotonic()

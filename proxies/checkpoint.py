@@ -7,6 +7,7 @@ is complete: a kill or a full disk in the middle of writing leaves the one befor
 
 >>> import tempfile
 >>> from proxies.recipe import Budget, Recipe
+>>> from proxies.trainer import Trainer
 >>> from proxies.training_run import TrainingSettings
 >>> from search_space.presets import named_spec
 >>> recipe = Recipe(batch=2, train_images=16, validation_images=8)
@@ -23,22 +24,24 @@ is complete: a kill or a full disk in the middle of writing leaves the one befor
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from proxies.setting import as_dict
-from proxies.trainer import Trainer
 from search_space.atomic import atomic_write
 from search_space.errors import WalkbenchError
+
+if TYPE_CHECKING:
+    from proxies.trainer import Trainer
 
 FORMAT = 1  # bumped when the file changes meaning
 BEFORE = {"precision": "float32", "compiled": False}  # what files without these fields were
 
 
-def save(trainer: Trainer, path: Path) -> None:
+def save(trainer: "Trainer", path: Path) -> None:
     """Write the state of ``trainer`` to ``path``, in place of what was there.
 
     Raises :class:`WalkbenchError` when it cannot be written; the checkpoint before is still there.
@@ -54,7 +57,7 @@ def save(trainer: Trainer, path: Path) -> None:
         ) from None
 
 
-def restore(trainer: Trainer, path: Path) -> None:
+def restore(trainer: "Trainer", path: Path) -> None:
     """Put ``trainer``, freshly made, into the state saved at ``path``.
 
     Raises :class:`WalkbenchError` for a file that is not a checkpoint, and for one of another run,
@@ -78,7 +81,7 @@ def restore(trainer: Trainer, path: Path) -> None:
     _put(trainer, tensors, facts)
 
 
-def _identity(trainer: Trainer) -> dict[str, Any]:
+def _identity(trainer: "Trainer") -> dict[str, Any]:
     """What must agree for a run to go on: JSON types only."""
     settings = trainer.settings
     return {
@@ -96,7 +99,7 @@ def _identity(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _facts(trainer: Trainer) -> dict[str, Any]:
+def _facts(trainer: "Trainer") -> dict[str, Any]:
     return {
         "identity": _identity(trainer),
         "run": trainer.run.to_dict(),
@@ -110,7 +113,7 @@ def _facts(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _tensors(trainer: Trainer) -> dict[str, Tensor]:
+def _tensors(trainer: "Trainer") -> dict[str, Tensor]:
     out = {"generator": trainer.generator.get_state(), **trainer.optimizer.state()}
     for i, weights in enumerate(trainer.flat.weights):
         out[f"weights.{i}"] = weights.detach()
@@ -118,7 +121,7 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
     return out
 
 
-def _put(trainer: Trainer, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+def _put(trainer: "Trainer", tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     trainer.generator.set_state(tensors["generator"])
     flat = trainer.flat
     flat.copy_in([tensors[f"weights.{i}"] for i in range(len(flat.weights))])

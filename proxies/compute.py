@@ -38,9 +38,3 @@ class Compute:
 
     def __post_init__(self) -> None:
         check(self)
-
-    def check(self) -> None:
-        """Raise :class:`WalkbenchError` for a device or precision that this machine lacks."""
-        from proxies.hardware import Hardware
-
-        Hardware.of(self.device, self.precision)

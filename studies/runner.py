@@ -31,6 +31,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from latency_db.source import LatencySource
 from proxies.callbacks import AtEnd, Callback, Progress, Report
+from proxies.hardware import Hardware
 from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
 from studies import record_codec, workers
@@ -133,7 +134,7 @@ def make_proxy(
     read or this machine lacks the device or precision: before any design is trained.
     """
     settings.data.load(settings.latent)
-    settings.compute.check()
+    Hardware.of(settings.compute.device, settings.compute.precision)
 
     def each_step(progress: Progress) -> None:
         interrupt.check()

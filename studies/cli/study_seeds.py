@@ -41,6 +41,7 @@ def seeds_command(
     format: FormatOption = Format.table,
 ) -> None:
     """Train the front again under new seeds and say which of its places are ties."""
+    from proxies.hardware import Hardware
     from search_space.errors import WalkbenchError
     from studies.config import load_config
     from studies.engines import engine
@@ -55,7 +56,7 @@ def seeds_command(
     if settings is None:
         raise WalkbenchError(f"config {config} trains nothing; name the one of study {name!r}")
     settings.data.load(settings.latent)
-    settings.compute.check()
+    Hardware.of(settings.compute.device, settings.compute.precision)
     kind = "serial" if workers == 1 else "processes"
     with (
         _Told(seeds * len(best_designs(study))) as told,

@@ -29,6 +29,7 @@ from latency_db.source import LatencySource
 from latency_db.sources import source_of
 from proxies.compute import Compute
 from proxies.data.source import DataSource
+from proxies.hardware import Hardware
 from proxies.recipe import Recipe
 from proxies.setting import as_dict, from_dict
 from proxies.twin import TwinError, twin
@@ -180,7 +181,7 @@ def make_plan(
     walk_steps = long if walk_steps is None else walk_steps
     _check(designs, strata, seeds, short=short, long=long, walk_steps=walk_steps)
     compute = compute or Compute()
-    compute.check()
+    Hardware.of(compute.device, compute.precision)  # fails where this machine lacks them
     data = data or DataSource()
     content = data.content(latent)
     if short_latent is not None:

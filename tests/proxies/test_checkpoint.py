@@ -141,6 +141,6 @@ def test_an_unwritable_folder_is_named(tmp_path):
 
 def test_checkpoints_are_not_written_at_every_step(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(checkpoint, "save", lambda run, path: written.append(run.step))
+    monkeypatch.setattr(callbacks, "save", lambda run, path: written.append(run.step))
     score_of(steps=5, checkpoint=tmp_path / "run")
     assert written == [5]
