@@ -6,7 +6,8 @@ To add one, register it; `tests/extending/test_add_card.py` does.
 
 >>> ANALYSES.names()
 ('overview', 'front', 'walk', 'progress', 'importance', 'designs', 'provenance')
->>> table = Table((Column("design"), Column("params", right=True)), (("F/mqa", "389.28 M"),))
+>>> columns = (CardColumn("design"), CardColumn("params", right=True))
+>>> table = CardTable(columns, (("F/mqa", "389.28 M"),))
 >>> Card("A card", table=table).to_dict()["rows"]
 [{'design': 'F/mqa', 'params': '389.28 M'}]
 """
@@ -22,7 +23,7 @@ from studies.reading import StudyData
 
 
 @dataclass(frozen=True)
-class Column:
+class CardColumn:
     """A column of a card's table; numbers are aligned ``right``.
 
     Where room is short, an ``optional`` column is left out, and one with ``under`` goes into the
@@ -36,10 +37,10 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class CardTable:
     """A table of text. Headings are distinct."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[CardColumn, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
@@ -50,7 +51,7 @@ class Card:
     title: str
     words: tuple[str, ...] = ()
     figure: go.Figure | None = None
-    table: Table | None = None
+    table: CardTable | None = None
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from studies.analyses.card import Column
+from studies.analyses.card import CardColumn
 from studies.metric import Metric
 from studies.metrics import all_metrics
 from studies.reading import StudyData
@@ -31,7 +31,7 @@ def shown_metrics(study: StudyData, trials: Sequence[TrialRecord]) -> list[Metri
 
 def metric_columns(
     metrics: Sequence[Metric], trials: Sequence[TrialRecord], *, dense: bool = False
-) -> list[Column]:
+) -> list[CardColumn]:
     """Return a column for each metric. Where room is short, exact ones share a column.
 
     With ``dense`` the uncertain ones share another.
@@ -42,7 +42,7 @@ def metric_columns(
     for name, metric in zip(headings, metrics, strict=True):
         first = groups.setdefault(metric.is_exact, name)
         stacked = first != name and (metric.is_exact or dense)
-        columns.append(Column(name, right=metric.is_exact, under=first if stacked else None))
+        columns.append(CardColumn(name, right=metric.is_exact, under=first if stacked else None))
     return columns
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from search_space.presets import all_named
-from studies.analyses.card import Card, Column, Table
+from studies.analyses.card import Card, CardColumn, CardTable
 from studies.analyses.columns import FEASIBLE, metric_columns, remark, shown_metrics
 from studies.analyses.notes import FRONT, sign_notes
 from studies.reading import StudyData
@@ -24,8 +24,12 @@ def designs_table(study: StudyData, trials: Sequence[TrialRecord], title: str) -
     metrics = shown_metrics(study, trials)
     over = any(trial.feasible is not True for trial in trials)
     remarks = any(map(remark, trials))
-    columns = [Column("design"), Column("trial", right=True), *metric_columns(metrics, trials)]
-    columns += [Column("in budget")] * over + [Column("remark", under="design")] * remarks
+    columns = [
+        CardColumn("design"),
+        CardColumn("trial", right=True),
+        *metric_columns(metrics, trials),
+    ]
+    columns += [CardColumn("in budget")] * over + [CardColumn("remark", under="design")] * remarks
     rows = [
         (
             f"{'●' if trial.number in on_front else ' '} "
@@ -37,4 +41,6 @@ def designs_table(study: StudyData, trials: Sequence[TrialRecord], title: str) -
         )
         for trial in trials
     ]
-    return Card(title, table=Table(tuple(columns), tuple(rows)), notes=(FRONT, *sign_notes(trials)))
+    return Card(
+        title, table=CardTable(tuple(columns), tuple(rows)), notes=(FRONT, *sign_notes(trials))
+    )

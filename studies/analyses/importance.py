@@ -1,6 +1,6 @@
 """The choices that decide each objective."""
 
-from studies.analyses.card import Card, Column, Table
+from studies.analyses.card import Card, CardColumn, CardTable
 from studies.figures.importance import importance_figure
 from studies.importance import LEAST_TRIALS, RESAMPLES, Importance, importances, usable
 from studies.metrics import known
@@ -27,14 +27,14 @@ def importance_card(study: StudyData, resamples: int) -> Card | None:
     shares = {name: found for name, found in shares.items() if found}
     if not shares:
         return None
-    columns = [Column("axis"), *(Column(_title(name), right=True) for name in shares)]
+    columns = [CardColumn("axis"), *(CardColumn(_title(name), right=True) for name in shares)]
     by_axis = {name: {one.axis: one for one in found} for name, found in shares.items()}
     axes = dict.fromkeys(one.axis for found in shares.values() for one in found)
     rows = tuple((axis, *(_cell(found.get(axis)) for found in by_axis.values())) for axis in axes)
     first = [f"{_title(name)} is decided most by {found[0].axis}" for name, found in shares.items()]
     words = f"{'; '.join(first)}."
     figure = importance_figure(shares)
-    table = Table(tuple(columns), rows)
+    table = CardTable(tuple(columns), rows)
     return Card("Importance of every choice", (words,), figure, table, (NOTE,))
 
 

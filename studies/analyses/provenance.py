@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from studies.analyses.card import Card, Column, Table
+from studies.analyses.card import Card, CardColumn, CardTable
 from studies.analyses.notes import ranges
 from studies.reading import StudyData
 from studies.summary import study_line
@@ -38,7 +38,7 @@ def _settings(study: StudyData) -> Card:
         if shared.proxy:
             lines[f"training revision{since}"] = one.proxy or UNRECORDED
     rows = tuple((name, text) for key, value in lines.items() for name, text in _flat(key, value))
-    return Card("Settings", table=Table((Column("setting"), Column("value")), rows))
+    return Card("Settings", table=CardTable((CardColumn("setting"), CardColumn("value")), rows))
 
 
 def _origins(study: StudyData) -> list[Card]:
@@ -51,9 +51,9 @@ def _origins(study: StudyData) -> list[Card]:
         return []
     origins = [dict(_flat("", json.loads(text))) for text in trials_of]
     names = dict.fromkeys(name for origin in origins for name in origin)
-    columns = [Column(f"trials {ranges(numbers)}") for numbers in trials_of.values()]
+    columns = [CardColumn(f"trials {ranges(numbers)}") for numbers in trials_of.values()]
     rows = tuple((name, *(origin.get(name, "–") for origin in origins)) for name in names)
-    return [Card("Provenance", table=Table((Column("origin"), *columns), rows))]
+    return [Card("Provenance", table=CardTable((CardColumn("origin"), *columns), rows))]
 
 
 def _flat(key: str, value: Any) -> Iterator[tuple[str, str]]:

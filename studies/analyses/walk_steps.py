@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from proxies.score import Score, difference
-from studies.analyses.card import Card, Column, Table
+from studies.analyses.card import Card, CardColumn, CardTable
 from studies.analyses.columns import metric_columns, remark, shown_metrics
 from studies.analyses.notes import sign_notes
 from studies.figures.style import FAMILY_COLOUR
@@ -29,12 +29,12 @@ def _card(study: StudyData, family: str, steps: Sequence[TrialRecord]) -> Card:
     metrics = shown_metrics(study, steps)
     remarks = any(map(remark, steps))
     columns = (
-        Column("step"),
-        Column("trial", under="step"),
+        CardColumn("step"),
+        CardColumn("trial", under="step"),
         *metric_columns(metrics, steps, dense=True),
-        Column("Δ loss", right=True),
-        Column("verdict", under="Δ loss"),
-        *[Column("remark", under="step")] * remarks,
+        CardColumn("Δ loss", right=True),
+        CardColumn("verdict", under="Δ loss"),
+        *[CardColumn("remark", under="step")] * remarks,
     )
     before: list[TrialRecord | None] = [None, *steps]
     rows = tuple(
@@ -48,7 +48,7 @@ def _card(study: StudyData, family: str, steps: Sequence[TrialRecord]) -> Card:
         for trial, last in zip(steps, before, strict=False)
     )
     notes = (PAIRED, WORDS, ONE_SEED_WORDS, *sign_notes(steps))
-    return Card(f"The design walk, family {family}", table=Table(columns, rows), notes=notes)
+    return Card(f"The design walk, family {family}", table=CardTable(columns, rows), notes=notes)
 
 
 def _change(score: Score | None, before: Score | None) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from studies.analyses.card import ANALYSES, Card, Column, Table, cards
+from studies.analyses.card import ANALYSES, Card, CardColumn, CardTable, cards
 from studies.cli.main import app
 from studies.reading import study_data
 from studies.report import write_report
@@ -21,8 +21,9 @@ DASHBOARD = str(Path(__file__).parents[2] / "dashboard" / "app.py")
 def smallest(study):
     """The smallest design, with its parameters."""
     trial = min(study.trials, key=lambda trial: trial.cost.params)
-    table = Table(
-        (Column("design"), Column("params", right=True)), ((trial.label, str(trial.cost.params)),)
+    table = CardTable(
+        (CardColumn("design"), CardColumn("params", right=True)),
+        ((trial.label, str(trial.cost.params)),),
     )
     return [Card("The smallest design", ("One of all.",), table=table, notes=("Exact.",))]
 
