@@ -44,7 +44,7 @@ from proxies.optimizers import OPTIMIZERS
 from proxies.recipe import Budget
 from proxies.score import Fidelity, Score
 from proxies.threads import cpu_threads
-from proxies.training_run import TrainingRun
+from proxies.training_run import TrainingRun, TrainingSettings
 from proxies.twin import twin
 from proxies.validation import bucket_means, validation_set
 from search_space.errors import WalkbenchError
@@ -227,6 +227,15 @@ class Trainer:
             micro_batch=self.gradient.micro_batch,
             settings=settings.digest(),
         )
+
+
+def check_ready(settings: TrainingSettings) -> None:
+    """Raise :class:`WalkbenchError` now where no run of ``settings`` could start.
+
+    That is: for data that cannot be read, and for a device or precision that this machine lacks.
+    """
+    settings.data.load(settings.latent)
+    Hardware.of(settings.compute.device, settings.compute.precision)
 
 
 def train_run(run: TrainingRun, callbacks: Sequence[Callback] = ()) -> Score:

@@ -31,7 +31,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from latency_db.source import LatencySource
 from proxies.callbacks import AtEnd, Callback, Progress, Report
-from proxies.hardware import Hardware
+from proxies.trainer import check_ready
 from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
 from studies import record_codec, workers
@@ -133,8 +133,7 @@ def make_proxy(
     ``gallery`` makes each trained twin draw. Raises :class:`WalkbenchError` when the data cannot be
     read or this machine lacks the device or precision: before any design is trained.
     """
-    settings.data.load(settings.latent)
-    Hardware.of(settings.compute.device, settings.compute.precision)
+    check_ready(settings)
 
     def each_step(progress: Progress) -> None:
         interrupt.check()

@@ -92,13 +92,13 @@ def ablate(
 def _trained(
     ablation: Any, settings: Any, seeds: int, workers: int, checkpoints: Path | None
 ) -> Any:
+    from proxies.trainer import check_ready
     from studies.ablation import train_ablation
     from studies.cli.phases import Phases
     from studies.engines import engine
 
     total, done = len(ablation.designs) * seeds, 0
-    settings.data.load(settings.latent)
-    settings.compute.check()
+    check_ready(settings)
     with Phases(err) as phases:
         told = phases.phase("training runs")
 

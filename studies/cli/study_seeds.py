@@ -41,7 +41,7 @@ def seeds_command(
     format: FormatOption = Format.table,
 ) -> None:
     """Train the front again under new seeds and say which of its places are ties."""
-    from proxies.hardware import Hardware
+    from proxies.trainer import check_ready
     from search_space.errors import WalkbenchError
     from studies.config import load_config
     from studies.engines import engine
@@ -55,8 +55,7 @@ def seeds_command(
     settings = settings_of(study) if config is None else load_config(config).proxy
     if settings is None:
         raise WalkbenchError(f"config {config} trains nothing; name the one of study {name!r}")
-    settings.data.load(settings.latent)
-    Hardware.of(settings.compute.device, settings.compute.precision)
+    check_ready(settings)
     kind = "serial" if workers == 1 else "processes"
     with (
         _Told(seeds * len(best_designs(study))) as told,
