@@ -60,7 +60,7 @@ from studies.proxy_validation.baselines import kept_baselines
 from studies.proxy_validation.plan import ValidationPlan, keep_plan, make_plan
 from studies.proxy_validation.report import report
 from studies.proxy_validation.reuse import take_long_runs
-from studies.proxy_validation.runs import results_of, train
+from studies.proxy_validation.runs import PlannedRun, results_of, train
 
 RESULTS = Path(__file__).parent / "results"
 WALK = Path(__file__).parent.parent / "studies" / "measured_walk.json"
@@ -113,7 +113,7 @@ def main() -> None:
     with Phases(Console(stderr=True)) as progress:
         baselines = kept_baselines(plan, folder, progress.phase("baselines"))
         if not given.report:
-            train(plan, folder, given.workers, progress.phase("training steps"))
+            train(plan, folder, given.workers, progress.phase("training steps"), keep=reference)
     found = report(plan, results_of(plan, folder), baselines)
     found["timing"] = timing(plan)
     headline = given.study == HEADLINE
@@ -125,6 +125,11 @@ def main() -> None:
         WALK.write_text(json.dumps({**walk, "provenance": provenance()}, indent=1) + "\n")
     print(json.dumps(found["timing"]))
     print(json.dumps({k: found["summary"][k] for k in list(found["summary"])[:14]}, indent=1))
+
+
+def reference(run: PlannedRun) -> bool:
+    """Whether the trained twin of ``run`` is kept: to distil from, and to inherit weights from."""
+    return run.kind == "long" and run.seed == 0
 
 
 def plan_of(study: str) -> ValidationPlan:

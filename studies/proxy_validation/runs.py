@@ -32,7 +32,7 @@ from studies.engines.protocol import completed
 from studies.proxy_validation.plan import SHORT_SEEDS, ValidationPlan
 
 Kind = Literal["short", "long", "walk"]
-RUNS, CHECKPOINTS = "runs.jsonl", "checkpoints"
+RUNS, CHECKPOINTS, TRAINED = "runs.jsonl", "checkpoints", "trained"
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,12 @@ def train(
     workers: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
     by: str = "processes",
+    keep: Callable[[PlannedRun], bool] = lambda run: False,
 ) -> None:
     """Train every run of ``plan`` that ``folder`` does not hold yet, on the engine named ``by``.
+
+    The last checkpoints of the runs that ``keep`` names stay in the subfolder `trained`, from where
+    :func:`proxies.checkpoint.restore` takes a trained twin.
 
     ``progress`` hears of steps done, steps in all and the run that ended last. An exception, such
     as Ctrl-C, ends the workers; their checkpoints stay. Raises :class:`WalkbenchError` when another
@@ -100,7 +104,11 @@ def train(
             for run, score in completed(running, waiting.items()):
                 kept = dataclasses.replace(score, losses=())  # ranks need no single samples
                 append_result(folder / RUNS, Result(run, kept, _made_with()))
-                checkpoint_of(checkpoints, waiting[run]).unlink(missing_ok=True)
+                last = checkpoint_of(checkpoints, waiting[run])
+                if keep(run) and last.is_file():
+                    (folder / TRAINED).mkdir(exist_ok=True)
+                    last.replace(folder / TRAINED / f"{run.name}.safetensors")
+                last.unlink(missing_ok=True)
                 done += run.steps
                 if progress is not None:
                     progress(done, total, run.name)

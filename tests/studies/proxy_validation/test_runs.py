@@ -3,7 +3,9 @@ import multiprocessing
 
 import pytest
 
+from proxies.checkpoint import restore
 from proxies.compute import Compute
+from proxies.trainer import Trainer
 from search_space.errors import WalkbenchError
 from search_space.lock import exclusive
 from studies.proxy_validation.report import report
@@ -37,6 +39,17 @@ def test_a_run_that_is_done_is_not_trained_again_and_a_cut_line_is(tmp_path):
     assert {run: score.value for run, score in again.items()} == {
         run: score.value for run, score in first.items()
     }
+
+
+def test_a_twin_that_is_kept_can_be_restored_with_the_loss_that_it_had(tmp_path):
+    plan = small_plan(designs=4, seeds=2)
+    train(plan, tmp_path, by="serial", keep=lambda run: run.name == "d01-long-s1")
+    assert [path.name for path in (tmp_path / "trained").iterdir()] == ["d01-long-s1.safetensors"]
+    assert not list((tmp_path / "checkpoints").iterdir())
+    (found,) = [r for r in results_of(plan, tmp_path) if r.run.name == "d01-long-s1"]
+    trainer = Trainer(training_run(plan, found.run))
+    restore(trainer, tmp_path / "trained" / "d01-long-s1.safetensors")
+    assert trainer.score().value == found.score.value
 
 
 def test_short_and_long_runs_share_no_seed():
