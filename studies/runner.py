@@ -7,6 +7,7 @@ finishes its current trial, so together they may exceed the total by one trial f
 
 >>> import tempfile
 >>> from studies.config import parse_config
+>>> from studies.reading import study_data
 >>> config = parse_config('''
 ... study = {name = "sizes", trials = 3}
 ... space = {name = "snapgen"}
