@@ -111,6 +111,7 @@ def _anchors(result: dict[str, Any]) -> str:
     rows = [
         [
             found["anchors"],
+            found["chosen"],
             found["rows"],
             found["labs"],
             f"{found['without_median_pct']} %",
@@ -120,7 +121,7 @@ def _anchors(result: dict[str, Any]) -> str:
         ]
         for found in result["anchors"]
     ]
-    heads = ["anchors", "rows", "labs", "median error without", "with", "90th percentile"]
+    heads = ["anchors", "chosen", "rows", "labs", "median error without", "with", "90th percentile"]
     return _table([*heads, "in the 80 % interval"], rows)
 
 
@@ -300,12 +301,12 @@ INTRODUCTION = """\
 
 `walkbench latency estimate SPEC --device "iPhone 15 Pro"` gives milliseconds without a phone: a
 roofline fitted to latencies that other people published. Read the interval before the middle. For
-a phone that nobody of the sources timed, and a family of networks that they did not build, the
-median error is {new_lab_median_pct} % (a line through MACs and parameters:
-{new_lab_baseline_pct} %), and an 80 % interval runs from about {low_pct} % below to {high_pct} %
-above on a chip with many published rows; on chips with few or none it is wider. Networks timed on
-your own phone narrow it: with one of them the median error is {anchors_1_median_pct} %, with three
-{anchors_3_median_pct} %.
+a phone that none of the sources timed, and a family of networks that none of them built, the median
+error is {new_lab_median_pct} % (a line through MACs and parameters: {new_lab_baseline_pct} %). An
+80 % interval runs from about {low_pct} % below to {high_pct} % above on a chip with many published
+rows, and is wider on chips with few or none. Networks timed on your own phone narrow the interval;
+the median error is {anchors_1_median_pct} % after one of them, {anchors_3_median_pct} % after three
+and {anchors_5_median_pct} % after five.
 
     walkbench latency estimate snapgen-t2i sdxl --device "iPhone 16 Pro" --batch 2 --latent 96
     walkbench latency calibrate --device "iPhone 16 Pro" --anchors
@@ -318,19 +319,20 @@ In Python, `latency_db.source_of(device)` is the source that studies use, and
 
 ## In short
 "lab and family left out": each row is predicted by a fit that saw no row of its lab and no row of
-its family, {new_lab_rows} rows of classifiers, encoders and decoders. Their rank correlation
-(Spearman) with the published times is {new_lab_spearman}, and 80 % intervals, calibrated on other
-labs and families, hold {new_lab_coverage_80_pct} % of the rows (75 to 85 are wanted). "family
-left out" is easier: the lab is known, and the estimate is what that lab would measure; intervals
-then hold {coverage_80_pct} %. "strict": classifiers marked for calibration. "all": also backbones
-at 512 px, encoders, decoders, ablations and rows with a suspected fallback. The baseline is
+its family, {new_lab_rows} rows of classifiers, encoders and decoders. Spearman's correlation with
+the published times is {new_lab_spearman}. 80 % intervals, calibrated on other labs and families,
+hold {new_lab_coverage_80_pct} % of the rows (75 to 85 are wanted). "family left out" is easier: the
+lab is known, and the estimate is what that lab would measure; intervals then hold
+{coverage_80_pct} %. "strict": classifiers marked for calibration. "all": also backbones at 512 px,
+encoders, decoders, ablations and rows with a suspected fallback. The baseline is
 `a + b·GMAC + c·Mparam`, fitted robustly to the same rows in the same splits. UNets are counted
 apart, below. One core estimates {specs_per_s_warm:,} specs a second once their segments are known.
 """
 
 MISSED = """\
-**Missed, and what was tried.** Where the table says missed, we stopped there. A new lab alone moves
-times by some 20 %, and within a lab one family converts well and another does not. Tried on
+**Missed, and what was tried.** Where the table says missed, we stopped there. Labs differ by some
+10 %, but networks of one lab by more: one family converts well and another does not, and no number
+of anchors from other families tells which. Tried on
 held-out labs and families and dropped: padding of the last axis to 64 bytes (26 % instead of 11),
 a cost per operator, separate rates for dense, grouped and pointwise convolution and for pools,
 other exponents of the smooth maximum (2 to 6), weights that stay in the system cache, on-chip
@@ -342,7 +344,9 @@ ANCHORS = """\
 ## Ten minutes with one phone
 `walkbench latency calibrate` takes networks that you timed and updates all parameters of the phone
 at once. Lab and family of each row were left out; then other networks of that lab on that chip, of
-other families wherever it has them, were given as anchors.
+other families wherever it has them, were given as anchors: drawn at random sixteen times, or those
+that narrow the row's interval most. The median gains little: with lab and family left out, most of
+an error is the network's own and not the lab's.
 """
 
 BEST_ANCHORS = """\

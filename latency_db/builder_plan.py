@@ -59,13 +59,6 @@ def plan_blocks(named: Mapping[str, Network], sampled: Sequence[Network] = ()) -
     return BlockPlan(tuple(rows), tuple(order), _seen(others.values()))
 
 
-def seconds_to_measure(
-    blocks: Iterable[Block], guess_ms: Mapping[Block, float], *, runs: int, graph_seconds: float
-) -> float:
-    """Return a rough time: ``runs`` runs of one copy's time each, and making two graphs."""
-    return sum(runs * guess_ms[block] / 1e3 + 2 * graph_seconds for block in blocks)
-
-
 def _counts(spec: Network) -> Counter[Block]:
     counts: Counter[Block] = Counter()
     for block, count in plan(spec).blocks():

@@ -3,8 +3,8 @@
 A phone that somebody times is a lab that nobody has seen. The estimate's covariance says how much
 labs differ and which parameters are open, so measured anchors update all of them at once: the
 posterior of a Gaussian, linear in log-milliseconds. One anchor settles most of the lab's factor,
-more of them settle parameters. Anchors that contradict their estimate by more than three deviations
-are named and count for less.
+more of them settle parameters. Anchors that look like a fallback to the CPU, or are faster than the
+estimate by more than three deviations, are named and count for less.
 
 >>> from search_space.presets import named_spec
 >>> anchor = Anchor("sd15", named_spec("sd15"), 1.5 * chip_model("A15").latency(
@@ -25,7 +25,13 @@ import numpy as np
 from latency_db.device_model import DeviceModel, chip_model
 from latency_db.devices import chip_of
 from latency_db.fitted import shipped_fit
-from latency_db.hierarchy import ERROR_SD, FAMILY_SD
+from latency_db.hierarchy import (
+    ERROR_SD,
+    FALLBACK_MEAN,
+    FALLBACK_SD,
+    FALLBACK_SHARE,
+    FAMILY_SD,
+)
 from latency_db.roofline import Array
 from latency_db.source import revision_of
 from search_space.cost import cost
@@ -33,10 +39,11 @@ from search_space.errors import WalkbenchError
 from search_space.network import Network
 
 CONTRADICTION = 1.15  # largest over smallest time of one network, as in measured tables
-SURPRISE = 3.0  # deviations from the estimate beyond which an anchor counts for less
+SURPRISE = 3.0  # deviations below the estimate beyond which an anchor counts for less
 SLIP_OF_UNITS = 100.0  # an anchor this many times off its estimate is in another unit
 FITTED_GMAC = (0.05, 4000.0)  # of the published networks; outside, an anchor counts for less
 COUNTS_FOR_LESS = 2.0  # times its deviation
+ROUNDS = 6  # of posterior and fallback probabilities by turns; they settle in three
 
 
 @dataclass(frozen=True)
@@ -91,26 +98,47 @@ def calibrate_chip(device: str, anchors: Sequence[Anchor]) -> Calibration:
         sds.append(math.hypot(FAMILY_SD, ERROR_SD) * (COUNTS_FOR_LESS if doubt else 1.0))
     parts = sorted(f"{a.network.digest()} {a.batch} {a.ms!r}" for a in merged)
     revision = revision_of((model.revision, *parts))
-    posterior = condition(model, np.array(slopes), np.array(errors), np.array(sds), revision)
+    posterior, fallback = condition(
+        model, np.array(slopes), np.array(errors), np.array(sds), revision
+    )
+    notes += [
+        f"{anchor.name}: {anchor.ms:g} ms is slower than estimated, with a probability of "
+        f"{share:.0%} because part of it ran on the CPU or the GPU; it counts for less"
+        for anchor, share in zip(merged, fallback, strict=True)
+        if share > 0.5
+    ]
     return Calibration(posterior, math.exp(float(np.mean(errors))), tuple(notes))
 
 
 def condition(
     model: DeviceModel, slopes: Array, errors: Array, sds: Array, revision: str = ""
-) -> DeviceModel:
+) -> tuple[DeviceModel, Array]:
     """Return the posterior of ``model`` given log errors, (n,), of networks with ``slopes``.
 
-    ``slopes`` is (n, 14); ``sds`` (n,) are the deviations that each network has of its own.
+    ``slopes`` is (n, 14); ``sds`` (n,) are the deviations that each network has of its own. Also
+    returned, (n,): the probability that part of each network ran on the CPU or the GPU, by the
+    mixture of the fit; such networks teach little.
     """
     shared = model.covariance @ slopes.T  # (14, n)
-    gain = np.linalg.solve(slopes @ shared + np.diag(sds**2), shared.T).T
-    return DeviceModel(
+    between = slopes @ shared
+    fallback = np.zeros(len(errors))
+    for _ in range(ROUNDS):
+        variances = sds**2 / np.maximum(1 - fallback, 1e-3)
+        gain = np.linalg.solve(between + np.diag(variances), shared.T).T  # (14, n)
+        left = errors - slopes @ (gain @ errors)
+        spread = np.maximum(np.diag(between - slopes @ gain @ between), 0.0) + sds**2
+        usual = (1 - FALLBACK_SHARE) * np.exp(-(left**2) / spread / 2) / np.sqrt(spread)
+        z = (left - FALLBACK_MEAN) / FALLBACK_SD
+        slow = FALLBACK_SHARE * np.exp(-(z**2) / 2) / FALLBACK_SD
+        fallback = np.where(left > 0, slow / (usual + slow), 0.0)
+    posterior = DeviceModel(
         model.chip,
         model.parameters * np.exp(gain @ errors),
         model.covariance - gain @ shared.T,
         shipped_fit().known_lab,
         revision,
     )
+    return posterior, fallback
 
 
 def best_anchors(
@@ -127,7 +155,7 @@ def best_anchors(
     lessons: list[Lesson] = []
     while priced and len(lessons) < count:
         after = {
-            name: condition(model, slope[None], np.zeros(1), sd)
+            name: condition(model, slope[None], np.zeros(1), sd)[0]
             for name, (_, slope) in priced.items()
         }
         spreads = {name: _spread(posterior, wanted) for name, posterior in after.items()}
@@ -188,7 +216,6 @@ def _doubt(anchor: Anchor, z: float) -> str:
     if not FITTED_GMAC[0] <= gmac <= FITTED_GMAC[1]:
         low, high = FITTED_GMAC
         return f"{gmac:.3g} GMAC is outside the fitted range of {low:g} to {high:g}"
-    if abs(z) > SURPRISE:
-        slower = "slower" if z > 0 else "faster"
-        return f"{abs(z):.1f} deviations {slower} than estimated, perhaps a fallback to the CPU"
+    if z < -SURPRISE:
+        return f"{-z:.1f} deviations faster than estimated"
     return ""

@@ -77,11 +77,6 @@ class ChipEstimate:
         return latency if self.units == "ane" else unit_ratio(self.units).of(latency)
 
 
-def estimate_spec(spec: Network, chip: str) -> Latency:
-    """Return the latency of ``spec`` on ``chip``, batch 1, converted in an ANE-friendly layout."""
-    return ChipEstimate.of(chip).predict(spec)
-
-
 def estimate_block(block: Block, chip: str) -> Latency:
     """Return the latency that ``block`` adds to a network on ``chip``; no floor is counted.
 

@@ -12,7 +12,6 @@ True
 """
 
 import csv
-import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -200,33 +199,6 @@ def resolution_pairs(items: tuple[Item, ...]) -> list[tuple[Item, Item]]:
         for item in items
         if item.network.endswith("@512d") and (key := (item.model, item.lab, item.chip)) in small
     ]
-
-
-def lab_spread(items: tuple[Item, ...]) -> dict[str, float]:
-    """Return each lab's typical disagreement with the others, as a log-ratio.
-
-    Median over the networks that it and another lab measured on one chip; a lab that shares none
-    gets the median of the labs that do.
-    """
-    seen: dict[tuple[str, str], list[Item]] = {}
-    for item in items:
-        if item.use != "context":
-            seen.setdefault((item.network, item.chip), []).append(item)
-    gaps: dict[str, list[float]] = {}
-    for group in seen.values():
-        for item in group:
-            others = [math.log(o.latency_ms) for o in group if o.lab != item.lab]
-            if others:
-                middle = sum(others) / len(others)
-                gaps.setdefault(item.lab, []).append(abs(math.log(item.latency_ms) - middle))
-    known = {lab: _median(values) for lab, values in gaps.items() if len(values) >= 3}
-    usual = _median(list(known.values()))
-    return {lab: known.get(lab, usual) for lab in sorted({item.lab for item in items})}
-
-
-def _median(values: list[float]) -> float:
-    ordered = sorted(values)
-    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def _operators() -> dict[str, Counter[Operator]]:

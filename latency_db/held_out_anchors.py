@@ -10,7 +10,6 @@ are repeated and seeded.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +19,7 @@ from latency_db.device_model import DeviceModel
 from latency_db.evidence import Item
 from latency_db.fitted import NETWORK_VARIANCE, Fit, Interval
 from latency_db.held_out import Group, fit_without, shared_workload
-from latency_db.hierarchy import ERROR_SD, FAMILY_SD
-from latency_db.roofline import milliseconds
+from latency_db.roofline import Array, milliseconds
 
 DRAWS = 16
 
@@ -53,15 +51,12 @@ class Anchored:
 
 
 def with_anchors(
-    count: int,
-    only: set[str] | None = None,
-    draws: int = DRAWS,
-    seed: int = 0,
-    progress: Callable[[str], None] | None = None,
+    count: int, only: set[str] | None = None, draws: int = DRAWS, seed: int = 0
 ) -> list[Anchored]:
     """Return ``draws`` predictions of every row whose lab has ``count`` anchors to give.
 
-    ``only`` restricts the labs.
+    ``draws`` 0 predicts each row once, by the anchors that teach most about it. ``only`` restricts
+    the labs.
     """
     random = np.random.default_rng(seed)
     out = []
@@ -72,11 +67,11 @@ def with_anchors(
         if len(candidates) < count:
             continue
         fit = fit_without(Group.of(item, "both"))
+        if draws == 0:
+            out.append(_predict(fit, item, _most_telling(fit, item, candidates, count)))
         for _ in range(draws):
             picked = random.choice(len(candidates), count, replace=False)
             out.append(_predict(fit, item, [candidates[i] for i in picked]))
-        if progress:
-            progress(item.model)
     return out
 
 
@@ -94,21 +89,41 @@ def anchors_of(item: Item) -> list[Item]:
     return others if len(others) >= 3 else same
 
 
+def _most_telling(fit: Fit, item: Item, candidates: list[Item], count: int) -> list[Item]:
+    """Choose anchors one by one, each the one that leaves ``item`` the least variance."""
+    model = _model(fit, item.chip)
+    _, target = _slope(item, model.parameters)
+    slopes = np.array([_slope(other, model.parameters)[1] for other in candidates])
+    covariance, chosen = model.covariance, list[int]()
+    for _ in range(count):
+        variances = np.einsum("ij,jk,ik->i", slopes, covariance, slopes) + NETWORK_VARIANCE
+        told = (slopes @ covariance @ target) ** 2 / variances
+        told[chosen] = -1.0
+        best = int(np.argmax(told))
+        chosen.append(best)
+        shared = covariance @ slopes[best]
+        covariance = covariance - np.outer(shared, shared) / variances[best]
+    return [candidates[i] for i in chosen]
+
+
+def _model(fit: Fit, chip: str) -> DeviceModel:
+    covariance = fit.new_lab_covariance(chip)
+    return DeviceModel(chip, fit.parameters[chip], covariance, Interval(-1.0, 1.0), "")
+
+
+def _slope(item: Item, parameters: Array) -> tuple[float, Array]:
+    ms, gradient = milliseconds(shared_workload().of_item(item), parameters)
+    return ms, gradient / ms
+
+
 def _predict(fit: Fit, item: Item, anchors: list[Item]) -> Anchored:
-    work, chip = shared_workload(), item.chip
-    model = DeviceModel(
-        chip, fit.parameters[chip], fit.new_lab_covariance(chip), Interval(-1.0, 1.0), ""
-    )
-    slopes, errors, sds = [], [], []
-    for anchor in anchors:
-        ms, gradient = milliseconds(work.of_item(anchor), model.parameters)
-        slopes.append(gradient / ms)
-        errors.append(math.log(anchor.latency_ms / ms))
-        rounding = anchor.rounding_ms / math.sqrt(12) / anchor.latency_ms
-        sds.append(math.sqrt(FAMILY_SD**2 + ERROR_SD**2 + rounding**2))
-    posterior = condition(model, np.array(slopes), np.array(errors), np.array(sds))
-    without, _ = milliseconds(work.of_item(item), model.parameters)
-    ms, gradient = milliseconds(work.of_item(item), posterior.parameters)
-    slope = gradient / ms
+    model = _model(fit, item.chip)
+    told = [_slope(anchor, model.parameters) for anchor in anchors]
+    errors = [math.log(a.latency_ms / ms) for a, (ms, _) in zip(anchors, told, strict=True)]
+    rounding = np.array([a.rounding_ms / math.sqrt(12) / a.latency_ms for a in anchors])
+    sds = np.sqrt(NETWORK_VARIANCE + rounding**2)
+    posterior, _ = condition(model, np.array([slope for _, slope in told]), np.array(errors), sds)
+    without, _ = _slope(item, model.parameters)
+    ms, slope = _slope(item, posterior.parameters)
     variance = float(slope @ posterior.covariance @ slope) + NETWORK_VARIANCE
     return Anchored(item, len(anchors), ms, variance, without)

@@ -29,11 +29,15 @@ COMMON_SD = 0.5
 OVERALL_SD = 1.0
 SCALE_SD = 0.25
 DEVIATION_SD = 0.15
-LAB_SD = 0.2
+LAB_SD = 0.12
 LAB_FLOOR_SD = 0.2
 LAB_CHIP_SD = 0.05
 FAMILY_SD = 0.15
 ERROR_SD = 0.1
+
+# A network part of which ran on the CPU or the GPU: how many are, and by how much they are slower.
+FALLBACK_SHARE = 0.1
+FALLBACK_MEAN, FALLBACK_SD = 0.7, 0.5  # log of published over predicted
 
 K = len(NAMES)
 _CHIPS = tuple(CHIPS)

@@ -25,7 +25,7 @@ from scipy.optimize import minimize
 from latency_db.devices import CHIPS
 from latency_db.evidence import Evidence, Item, Pair
 from latency_db.fitted import Fit, LabEffect
-from latency_db.hierarchy import ERROR_SD, Layout
+from latency_db.hierarchy import ERROR_SD, FALLBACK_MEAN, FALLBACK_SD, FALLBACK_SHARE, Layout
 from latency_db.roofline import (
     NAMES,
     Array,
@@ -37,8 +37,6 @@ from latency_db.roofline import (
 )
 
 FREEDOM = 30.0  # of Student's t: nearly normal, as the mixture takes the slow rows
-FALLBACK_SHARE = 0.1
-FALLBACK_MEAN, FALLBACK_SD = 0.7, 0.5  # log of published over predicted
 PAIR_SD = 0.28  # of a log-ratio; the walk's two reconstructions together count as one
 GRADIENT = 0.03  # of the log posterior, at which a fit ends
 BOUND_SD = 0.1  # how softly physics bounds a rate

@@ -36,7 +36,7 @@ def test_more_anchors_come_nearer_to_the_truth_and_narrow_the_interval():
         latency = predicted(calibrate_chip(CHIP, [anchor(name) for name in names[:count]]).model)
         errors.append(abs(math.log(latency.ms / truth)))
         widths.append(latency.high / latency.low)
-    assert errors == sorted(errors, reverse=True) and errors[-1] < 0.1
+    assert errors == sorted(errors, reverse=True) and errors[-1] < 0.15
     assert widths == sorted(widths, reverse=True)
 
 
@@ -49,6 +49,15 @@ def test_a_surprising_anchor_is_named_and_counts_for_less():
     surprising = calibrate_chip(CHIP, [anchor("sd15", 12.0)])
     assert "sd15" in surprising.notes[0] and "slower than estimated" in surprising.notes[0]
     assert not calibrate_chip(CHIP, [anchor("sd15")]).notes
+    fast = calibrate_chip(CHIP, [anchor("sd15", 1 / 6)])
+    assert "faster than estimated" in fast.notes[0]
+
+
+def test_one_fallback_among_three_anchors_moves_little():
+    usual = [anchor("sd15", 1.1), anchor("M/mqa", 1.1)]
+    honest = predicted(calibrate_chip(CHIP, usual).model).ms
+    fooled = predicted(calibrate_chip(CHIP, [*usual, anchor("F/thin", 4.0)]).model).ms
+    assert fooled == pytest.approx(honest, rel=0.05)
 
 
 def test_an_anchor_outside_the_fitted_range_is_named():

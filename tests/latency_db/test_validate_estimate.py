@@ -10,6 +10,7 @@ import pytest
 from latency_db.evidence import published_evidence
 from latency_db.fitted import calibrate
 from latency_db.held_out import Group, Held, fit_without, leave_out, shared_workload
+from latency_db.held_out_anchors import anchors_of
 from latency_db.roofline_fit import fit_roofline
 from latency_db.validate_estimate import coverage, gain, report, score, select, unet_errors
 from search_space.errors import WalkbenchError
@@ -128,7 +129,16 @@ def test_a_new_lab_with_a_new_family_is_estimated_as_the_page_claims():
     assert summary["new_lab_median_pct"] <= 15
     assert summary["new_lab_gain_low"] > 0
     assert 75 <= summary["new_lab_coverage_80_pct"] <= 85
+    assert summary["anchors_1_median_pct"] <= 12
     assert summary["anchors_3_median_pct"] < summary["anchors_1_median_pct"]
+    assert summary["anchors_3_median_pct"] < summary["new_lab_median_pct"]
+
+
+def test_anchors_are_of_the_same_lab_and_chip_and_of_another_network():
+    for item in published_evidence().items[::20]:
+        others = anchors_of(item)
+        assert all((o.lab, o.chip) == (item.lab, item.chip) for o in others)
+        assert all(o.network != item.network and o.fitted for o in others)
 
 
 def test_lab_and_family_are_left_out_together():
