@@ -38,7 +38,7 @@ $(STAMP): pyproject.toml constraints.txt
 # torch first and alone: it is the one package whose build (CPU, CUDA) a user may want to choose,
 # and everything after it then finds it installed.
 	@$(PIP) install $(PIP_FLAGS) $(TORCH_FLAGS) -c constraints.txt torch
-	@$(PIP) install $(PIP_FLAGS) -c constraints.txt -e '.[all]'
+	@$(PIP) install $(PIP_FLAGS) -c constraints.txt -e '.[all,coreai]'
 	@touch $@
 
 demo: $(STAMP) ## Print the design walk, run a small study that trains, write a report

@@ -26,6 +26,9 @@ def evaluate(program: Any, inputs: list[Tensor]) -> list[Tensor]:
         if op.op_type == "const":
             values[op.outputs[0]] = _constant(op.outputs[0].val)
             continue
+        if op.op_type == "constexpr_lut_to_dense":  # a constant as indices into a palette
+            values[op.outputs[0]] = _constant(op.materialized_val_inference())
+            continue
         if op.op_type not in HANDLERS:
             raise NotImplementedError(f"MIL operator {op.op_type}")
         given = {name: _value(var, values) for name, var in op.inputs.items() if var is not None}
