@@ -8,6 +8,7 @@ Contents of the folder:
     unet/           config.json and diffusion_pytorch_model.safetensors for the stock diffusers
                     class, if there is one
     walkbench/      model.safetensors with Walkbench's parameter names, otherwise
+    coreml/ …       packages of phone runtimes, where they were asked for
 
 The folder holds one copy of the weights; :func:`load_exported` reads either.
 """
@@ -30,6 +31,7 @@ STOCK_CONFIG = "config.json"
 STOCK_WEIGHTS = "diffusion_pytorch_model.safetensors"
 OWN_FOLDER = "walkbench"
 OWN_WEIGHTS = "model.safetensors"
+PACKAGE_FOLDERS = ("coreml", "coreai", "onnx", "swift")
 
 
 def load_exported(folder: str | Path) -> UNet:

@@ -37,6 +37,7 @@ from search_space.exported import (
     FACTS_FILE,
     OWN_FOLDER,
     OWN_WEIGHTS,
+    PACKAGE_FOLDERS,
     README_FILE,
     SPEC_FILE,
     STOCK_CONFIG,
@@ -57,7 +58,7 @@ DTYPES: dict[Dtype, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16
 OWN_CLASS = "search_space.unet.UNet"
 Progress = Callable[[int, int], None]  # bytes written, bytes in all
 
-_OURS = (SPEC_FILE, FACTS_FILE, README_FILE, STOCK_FOLDER, OWN_FOLDER)
+_OURS = (SPEC_FILE, FACTS_FILE, README_FILE, STOCK_FOLDER, OWN_FOLDER, *PACKAGE_FOLDERS)
 
 
 @dataclass(frozen=True)
