@@ -5,7 +5,7 @@ chains, slopes, files) is the builder's and the same for all. :func:`register_ba
 :class:`latency_db.testing.LatencyBackendSuite` checks it.
 
 >>> sorted(BACKENDS)
-['coreml', 'coreml-iphone', 'onnxruntime', 'torch']
+['coreai', 'coreml', 'coreml-iphone', 'onnxruntime', 'torch']
 """
 
 from collections.abc import Callable
@@ -71,6 +71,7 @@ class Backend(Protocol):
 BACKENDS: dict[str, type[Backend] | tuple[str, str]] = {
     "onnxruntime": ("latency_db.backends.onnxruntime", "OnnxRuntimeBackend"),
     "torch": ("latency_db.backends.torch", "TorchBackend"),
+    "coreai": ("latency_db.backends.coreai", "CoreAIBackend"),
     "coreml": ("latency_db.backends.coreml", "CoreMLBackend"),
     "coreml-iphone": ("latency_db.backends.coreml_iphone", "IPhoneBackend"),
 }

@@ -14,16 +14,18 @@ Engine and runs elsewhere can cost ten times as much, so it is marked loudly.
 import asyncio
 import os
 import platform
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-from latency_db.backends.backend import CannotRun
+from latency_db.backends.backend import CannotRun, Runner
 from latency_db.backends.coreml_export import Recipe, coremltools, export_one, package_path, quiet
 from latency_db.backends.host import cpu_name, versions
 from latency_db.builder_chain import Subject, key_of
+from latency_db.packages.network_packages import export_network, network_folder
 from latency_db.table_row import NOT_RECORDED, Conditions
+from search_space.blocks import Block
 from search_space.errors import WalkbenchError, raise_unknown
 
 T = TypeVar("T")
@@ -49,7 +51,7 @@ class CoreMLBackend:
         self._session = Session(None, units, Recipe(**recipe), folder)
         self.conditions = self._session.conditions(cpu_name(), _mac_os())
 
-    def prepare(self, subject: Subject, copies: int) -> "Timed":
+    def prepare(self, subject: Subject, copies: int) -> Runner:
         """Convert, load and return the graph."""
         return self._session.prepare(subject, copies)
 
@@ -82,14 +84,25 @@ class Session:
             versions=versions("coremltools", "torch"),
         )
 
-    def prepare(self, subject: Subject, copies: int) -> "Timed":
-        """Convert unless the folder has it, load it on the device, read its plan."""
-        ct = coremltools()
+    def prepare(self, subject: Subject, copies: int) -> Runner:
+        """Convert unless the folder has it, load it on the device, read its plan.
+
+        A whole network may be several programs.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
+        if not isinstance(subject, Block):
+            notes = export_network(subject, self._folder, self.recipe)
+            where = network_folder(subject, self._folder, self.recipe)
+            return InTurn([self._load(where / n["file"], key_of(subject)) for n in notes])
         refused = export_one(subject, copies, self._folder, self.recipe)
         if refused is not None:
             raise CannotRun(refused)
         path = package_path(subject, copies, self._folder, self.recipe)
+        return self._load(path, key_of(subject))
+
+    def _load(self, path: Path, key: str) -> "Timed":
+        """Load one package on the device and read its plan."""
+        ct = coremltools()
         units = getattr(ct.ComputeUnit, UNITS[self.units])
         from coremltools.models.ml_program.experimental.perf_utils import MLModelBenchmarker
 
@@ -99,8 +112,8 @@ class Session:
                 benchmarker = MLModelBenchmarker(model, self.device)
             planned = self.run(self._plan(path, units))
         except Exception as error:
-            raise device_error(error, key_of(subject)) from None
-        return Timed(self, benchmarker, planned, key_of(subject))
+            raise device_error(error, key) from None
+        return Timed(self, benchmarker, planned, key)
 
     def run(self, work: Awaitable[T]) -> T:
         """Wait for a coroutine of coremltools."""
@@ -144,6 +157,24 @@ class Timed:
         loaded, self._benchmarker._loaded_model = self._benchmarker._loaded_model, None
         if loaded is not None:
             self._session.run(loaded.unload())
+
+
+class InTurn:
+    """The programs of one network, timed one after the other: a run is the sum of its programs."""
+
+    def __init__(self, programs: Sequence[Timed]):
+        self._programs = programs
+        self.units_planned = "; ".join(dict.fromkeys(p.units_planned for p in programs))
+
+    def sample(self, count: int) -> list[float]:
+        """Return ``count`` times of the network."""
+        times = [program.sample(count) for program in self._programs]
+        return [sum(run) for run in zip(*times, strict=True)]
+
+    def close(self) -> None:
+        """Unload every program."""
+        for program in self._programs:
+            program.close()
 
 
 def shares(plan: Any) -> list[tuple[str, float]]:

@@ -17,7 +17,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from latency_db.backends.coreml import Session, Timed, device_error, require_mac
+from latency_db.backends.backend import Runner
+from latency_db.backends.coreml import Session, device_error, require_mac
 from latency_db.backends.coreml_export import Recipe, coremltools
 from latency_db.builder_chain import Subject
 from latency_db.devices import chip_of
@@ -70,7 +71,7 @@ class IPhoneBackend:
         system = f"iOS {phone.os_version} ({phone.os_build_number})"
         self.conditions = self._session.conditions(device, system)
 
-    def prepare(self, subject: Subject, copies: int) -> Timed:
+    def prepare(self, subject: Subject, copies: int) -> Runner:
         """Convert, send, load and return the graph."""
         return self._session.prepare(subject, copies)
 

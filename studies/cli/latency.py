@@ -94,6 +94,9 @@ def measure(
     networks: Annotated[
         int, typer.Option(help="Also time this many of the sampled designs whole.", min=0)
     ] = 0,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Also time the named designs whole.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the table's run.")] = False,
     how: Measuring = DEFAULTS,
 ) -> None:
@@ -104,7 +107,8 @@ def measure(
     if networks and space is None:
         raise WalkbenchError("--networks are drawn from a space; name it with --space")
     chosen = named_in(spec, space, "measure", how, samples=max(samples, networks))
-    run_measurement(subjects(chosen, chosen.sampled[:networks]), out, how, resume=resume)
+    timed_whole = [*chosen.sampled[:networks], *(chosen.named.values() if whole else ())]
+    run_measurement(subjects(chosen, timed_whole), out, how, resume=resume)
 
 
 def import_(

@@ -35,7 +35,7 @@ def export(
     narrow: NarrowOption = None,
     latent: LatentOption = None,
     whole: Annotated[
-        bool, typer.Option("--whole", help="Also convert the named designs as whole networks.")
+        bool, typer.Option("--whole", help="Also convert the named designs whole, cut below 1 GB.")
     ] = False,
     copies: Annotated[
         list[int] | None, typer.Option("--copies", help="Copies in a graph; repeatable.", min=1)
@@ -58,6 +58,7 @@ def export(
 
     from latency_db.backends.coreml_export import MANIFEST, Recipe, coremltools, export_packages
     from latency_db.builder_designs import subjects
+    from latency_db.packages.network_packages import export_network, network_folder
     from studies.cli.phases import Phases
 
     recipe = Recipe(target, precision, layout, batch)  # type: ignore[arg-type]
@@ -65,12 +66,14 @@ def export(
     how = Measuring(backend="coreml", seed=seed, narrow=narrow, latent=latent)
     chosen = named_in(spec, space, "convert", how, samples=samples)
     listed = subjects(chosen)[:limit]
-    if whole:
-        listed += list(chosen.named.values())
     with Phases(err) as progress:
         packages, refused = export_packages(
             listed, folder, recipe, tuple(copies or (1,)), workers, progress.phase("making graphs")
         )
+        for name, network in chosen.named.items() if whole else ():
+            notes = export_network(network, folder, recipe, progress.phase(name))
+            where = network_folder(network, folder, recipe)
+            err.print(f"{name}: {len(notes)} programs in {where}", soft_wrap=True)
     emit(
         [asdict(package) for package in packages],
         format,

@@ -44,7 +44,7 @@ NarrowOption = Annotated[
 ]
 LatentOption = Annotated[int | None, typer.Option("--latent", help="Latent size instead of 128.")]
 BackendOption = Annotated[
-    str, typer.Option("--backend", help="onnxruntime, torch, coreml or coreml-iphone.")
+    str, typer.Option("--backend", help="onnxruntime, torch, coreml, coreml-iphone or coreai.")
 ]
 BatchOption = Annotated[int | None, typer.Option(help="Batch size.", min=1)]
 TargetOption = Annotated[str | None, typer.Option(help="Core ML: ios17 or ios18.")]

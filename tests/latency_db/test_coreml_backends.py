@@ -8,11 +8,18 @@ import pytest
 
 from latency_db.backends import coreml, coreml_iphone
 from latency_db.backends.backend import CannotRun
-from latency_db.backends.coreml_export import coremltools
+from latency_db.backends.coreml_export import Recipe, coremltools
 from latency_db.builder import Effort, measure
+from latency_db.packages import network_packages
+from latency_db.packages.network_packages import network_folder
+from latency_db.packages.package_folder import read_packages
+from latency_db.packages.part_module import PartModule
+from latency_db.packages.parts import cut_into, whole
+from latency_db.packages.weights import RandomWeights
 from latency_db.table import Table
 from search_space.blocks import ConvIn, Fuse
 from search_space.errors import WalkbenchError
+from tests.latency_db.packages.tiny import tiny
 
 coremltools()
 from coremltools.models.ml_program.experimental import (  # noqa: E402
@@ -252,3 +259,24 @@ def test_the_event_loop_is_closed_when_the_app_cannot_be_prepared(attached, tmp_
         iphone(tmp_path)
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+@pytest.mark.slow
+def test_a_whole_network_on_a_phone_is_the_sum_of_its_programs(attached, tmp_path, monkeypatch):
+    monkeypatch.setattr(network_packages, "cut", lambda network, sizes: cut_into(network, 2, sizes))
+    network, made = tiny(), iphone(tmp_path)
+    runner = made.prepare(network, 1)
+    notes = read_packages(network_folder(network, tmp_path, Recipe()))
+    convs = [note["operators"]["conv"] for note in notes]
+    assert len(convs) == 2
+    wanted = 2 * FLOOR_MS + PER_COPY_MS * sum(convs)
+    assert runner.sample(3) == pytest.approx([wanted] * 3, rel=1e-3)
+    assert runner.units_planned == "ane 100 %"
+    runner.close()
+    made.close()
+
+
+def test_weights_to_be_timed_are_none_that_a_compiler_drops(attached, tmp_path):
+    module = PartModule(whole(tiny()))
+    state = RandomWeights().read(tiny(), module)
+    assert all(values.std() > 0 for values in state.values() if values.numel() > 1)
