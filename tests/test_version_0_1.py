@@ -76,11 +76,16 @@ def trained(copied):
 
 
 @pytest.mark.parametrize("name", all_named())
-def test_digest_cost_and_estimate_of_a_named_spec_are_those_of_version_0_1(name):
+def test_digest_and_cost_of_a_named_spec_are_those_of_version_0_1(name):
     spec = all_named()[name]
-    latency = dataclasses.asdict(source_of(DEVICE).predict(spec))
-    now = {"digest": spec.digest(), **dataclasses.asdict(cost(spec)), DEVICE: latency}
-    assert agree(now, FIGURES["specs"][name])
+    then = {key: value for key, value in FIGURES["specs"][name].items() if key != DEVICE}
+    assert agree({"digest": spec.digest(), **dataclasses.asdict(cost(spec))}, then)
+
+
+def test_an_estimate_lies_within_a_factor_of_two_of_the_older_model_s():  # it has been refitted
+    for name, then in FIGURES["specs"].items():
+        now = source_of(DEVICE).predict(all_named()[name])
+        assert 0.5 < now.ms / then[DEVICE]["ms"] < 2, name
 
 
 def test_every_name_of_version_0_1_still_names_a_spec():
@@ -100,8 +105,11 @@ def test_a_shipped_space_has_the_same_digest_size_and_parameters(name):
         assert space.params_of(all_named()[design]) == params
 
 
-def test_the_walk_is_that_of_version_0_1():
-    assert agree(walk_rows("both"), FIGURES["walk"])
+def test_the_walk_is_that_of_version_0_1_but_for_its_estimated_latencies():
+    now, then = walk_rows("both"), FIGURES["walk"]
+    assert len(now) == len(then)
+    for row, before in zip(now, then, strict=True):
+        assert agree(row, {key: value for key, value in before.items() if "latency" not in key})
 
 
 # --- studies ------------------------------------------------------------------------------
@@ -152,8 +160,8 @@ def test_a_study_goes_on_where_version_0_1_left_it(copied, tmp_path, name):
             run_study(config, trials=before.done + 1, storage=storage)
     run = run_study(config, trials=before.done + 1, storage=storage, accept_revision=True)
     assert run.ran == 1 and run.done == before.done + 1
-    last = study_data(run.study).trials[-1]  # the waiting F/mqa of `trained` is over budget
-    assert last.state == ("PRUNED" if name == "trained" else "COMPLETE")
+    last = study_data(run.study).trials[-1]  # the waiting F/mqa of `trained`
+    assert last.state == "COMPLETE" and (name != "trained" or last.name == "F/mqa")
 
 
 # --- scores, checkpoints ------------------------------------------------------------------
