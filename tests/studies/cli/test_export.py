@@ -70,6 +70,7 @@ def test_json_has_the_documented_fields(export, tmp_path):
                 "unet/diffusion_pytorch_model.safetensors",
             )
         ],
+        "packages": [],
     }
 
 
