@@ -36,6 +36,7 @@ def provenance(*packages: str) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=64)  # a study asks with every trial, and reading a package's metadata takes 1 ms
 def _version(package: str) -> str | None:
     try:
         return version(package)

@@ -121,6 +121,11 @@ class SearchSpace:
         space._check()
         return space
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Axes hold functions, which are no part of a pickle; their names bring them back.
+        named = tuple((axis.name, bounds) for axis, bounds in self.axes)
+        return _unpickled, (self.name, self.base, named, self.conditionings)
+
     def suggest(self, trial: Trial) -> Any:
         """Ask ``trial`` (an Optuna trial will do) for every axis that has an effect."""
         table = self._table
@@ -282,6 +287,17 @@ def _classes(axis: SearchAxis, bounds: Bounds) -> list[tuple[Value, int]]:
     for value in bounds:
         sorts.setdefault(axis.field.switch(value), []).append(value)
     return [(values[0], len(values)) for values in sorts.values()]
+
+
+def _unpickled(
+    name: str,
+    base: Any,
+    named: tuple[tuple[str, Bounds], ...],
+    conditionings: tuple[tuple[str, Conditioning], ...],
+) -> SearchSpace:
+    fields, stages = _fields(base, conditionings), stages_of(base)
+    axes = tuple((parse_axis(axis, fields, stages), bounds) for axis, bounds in named)
+    return SearchSpace(name, base, axes, conditionings)
 
 
 def shipped_spaces() -> list[str]:

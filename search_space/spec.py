@@ -28,7 +28,7 @@ from search_space.blocks import Activation, QKNorm, WithoutSelfAttention
 from search_space.codec import digest_of, parse_json, read_fields
 from search_space.conv import SAMPLER, Conv, ConvBase
 from search_space.errors import SpecError
-from search_space.frozen import frozen, keep_float
+from search_space.frozen import frozen, keep_float, plain_dict
 from search_space.parts import (
     Conditions,
     Context,
@@ -105,7 +105,7 @@ class UNetSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, every field present, ``format`` first."""
-        return {"format": FORMAT, **dataclasses.asdict(self)}
+        return {"format": FORMAT, **plain_dict(self)}
 
     def to_json(self, indent: int | None = None) -> str:
         """Return the spec as JSON text; :meth:`from_json` reads it back equal."""

@@ -43,6 +43,7 @@ from studies.gallery import Gallery
 from studies.metric import Measured
 from studies.metrics import METRICS
 from studies.records import LatencyOrigin
+from studies.transaction import stored_together
 
 Proxy = Callable[[UNetSpec], Score]
 
@@ -84,8 +85,9 @@ class Objective:
         """Return the values of the objectives; raises ``TrialPruned`` and `CandidateFailed`."""
         known: dict[str, Measured] = {}
         try:
-            candidate = self._price(trial, self._suggest(trial), known)
-            is_feasible = self._constrain(trial, known)
+            with stored_together(trial):
+                candidate = self._price(trial, self._suggest(trial), known)
+                is_feasible = self._constrain(trial, known)
             if self.config.trains:
                 if not is_feasible:
                     raise optuna.TrialPruned("over budget, not trained")

@@ -2,8 +2,8 @@
 
 ``trials`` is a total: running again continues, and a finished study says so. Interrupted trials do
 not count and others run in their place; trials that failed for a reason do count. Several processes
-may run one study at once, each by the same command, on a storage that all of them reach. Each
-finishes its current trial, so together they may exceed the total by one trial for each process.
+may run one study at once, each by the same command, on a storage that all of them reach. A trial
+that would be one too many ends at once, as if interrupted.
 
 >>> import tempfile
 >>> from studies.config import parse_config
@@ -20,6 +20,7 @@ finishes its current trial, so together they may exceed the total by one trial f
 (3, 'F/mqa')
 """
 
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ from studies.store import storage_url
 from studies.trial_log import TrialLog
 
 MAX_FAILURES_IN_A_ROW = 5  # more than that is not the fault of the candidates
+_POLL_S = 1.0  # how often a worker that waits looks at the others
 
 
 class Watch(Protocol):
@@ -90,11 +92,14 @@ def run_study(
     proxy: Proxy | None = None,
     watch: Watch | None = None,
     accept_revision: bool = False,
+    wait: bool = False,
 ) -> Run:
     """Run ``config`` until ``trials`` (its own number by default) are done; return the study.
 
     ``storage`` is a URL or a SQLite file; ``latency`` and ``proxy`` replace those of the config.
-    ``watch`` receives every step of training and every trial that ended. ``accept_revision``
+    ``watch`` receives every step of training and every trial that ended. With ``wait`` the call
+    lasts until all trials are done, and runs those of workers that died; without, it ends when
+    other workers have the rest. ``accept_revision``
     resumes a study whose earlier trials another latency model or trainer measured, and marks where.
     Raises :class:`WalkbenchError` for a storage that cannot be used, and its subclasses
     :class:`studies.resume.OtherStudy` and :class:`studies.resume.OtherRevision` for a study of this
@@ -113,17 +118,12 @@ def run_study(
     check_budgets(config.sought(latency))
     if proxy is None and config.proxy is not None:
         proxy = make_proxy(config.proxy, watch, interrupt, gallery)
-    with _quiet_optuna(), _storage_errors(), interrupt:
+    with quiet_optuna(), storage_errors(), interrupt:
         study = create_or_resume(config, url, latency, accept_revision=accept_revision)
         study.set_user_attr(record_codec.TARGET, total)
         log = TrialLog(study)
-        return _run(
-            study,
-            Objective(config, EarlierRuns(study, log), latency, proxy, gallery),
-            log,
-            total,
-            watch,
-        )
+        objective = Objective(config, EarlierRuns(study, log), latency, proxy, gallery)
+        return _run(study, objective, log, total, watch, wait)
 
 
 def make_proxy(
@@ -147,15 +147,25 @@ def make_proxy(
     return lambda spec: serial.submit(settings.run(spec)).result()
 
 
-def _run(study: optuna.Study, objective: Objective, log: TrialLog, total: int, watch: Watch) -> Run:
+class _OneTooMany(Exception):
+    """The trial would be more than the study was asked for; it ends as if interrupted."""
+
+
+def _run(
+    study: optuna.Study, objective: Objective, log: TrialLog, total: int, watch: Watch, wait: bool
+) -> Run:
     worker, ran, in_a_row = workers.me(), 0, 0
 
     def claimed(trial: optuna.Trial) -> tuple[float, ...]:
         record_codec.write_worker(trial, worker)
+        if log.counted_before(trial.number) >= total:
+            raise _OneTooMany  # another worker was faster
         return objective(trial)
 
     def ended(study: optuna.Study, trial: FrozenTrial) -> None:
         nonlocal ran, in_a_row
+        if log.record(trial.number).interrupted:
+            return
         ran += 1
         in_a_row = in_a_row + 1 if trial.state is TrialState.FAIL else 0
         record = log.record(trial.number)
@@ -167,15 +177,24 @@ def _run(study: optuna.Study, objective: Objective, log: TrialLog, total: int, w
             )
 
     try:
-        while log.done() + log.running() < total:
-            study.optimize(claimed, n_trials=1, catch=(CandidateFailed,), callbacks=[ended])
+        while log.done() < total:
+            if log.done() + log.running() < total:
+                study.optimize(
+                    claimed, n_trials=1, catch=(CandidateFailed, _OneTooMany), callbacks=[ended]
+                )
+            elif not wait:
+                break
+            else:  # others may die: then their trials are free again
+                time.sleep(_POLL_S)
+                workers.release(study)
+                optuna.storages.fail_stale_trials(study)
     finally:
         workers.release(study, of=worker)
     return Run(study, log.done(), total, ran)
 
 
 @contextmanager
-def _quiet_optuna() -> Iterator[None]:
+def quiet_optuna() -> Iterator[None]:
     """Silence Optuna's own messages; ``watch`` reports each trial."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -188,7 +207,7 @@ def _quiet_optuna() -> Iterator[None]:
 
 
 @contextmanager
-def _storage_errors() -> Iterator[None]:
+def storage_errors() -> Iterator[None]:
     """Turn the failure of a storage while the study runs into a message."""
     try:
         yield

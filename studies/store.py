@@ -21,6 +21,7 @@ import optuna
 import sqlalchemy
 
 from search_space.errors import WalkbenchError, raise_unknown
+from studies.transaction import GroupingStorage
 
 DEFAULT_STORAGE = "sqlite:///runs/walkbench.db"
 HEARTBEAT_S = 60  # shorter ones have failed live workers
@@ -76,7 +77,7 @@ def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorag
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.storages.RDBStorage(
+            return GroupingStorage(
                 url, engine_kwargs=options, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S
             )
     except sqlalchemy.exc.NoSuchModuleError:

@@ -50,6 +50,15 @@ class TrialLog:
         open_records = [self._records[number] for number in self._open]
         return sum(r.state == "RUNNING" and r.worker is not None for r in open_records)
 
+    def counted_before(self, number: int) -> int:
+        """Return how many trials count before ``number``: done, or running and of smaller number.
+
+        Workers agree on it, so that exactly the number that was asked for goes on.
+        """
+        self._refresh()
+        others = [self._records[n] for n in self._open if n < number]
+        return self._done + sum(record.state == "RUNNING" for record in others)
+
     def trained(self, run: str) -> TrialRecord | None:
         """Return the first finished trial that made the training run with the digest ``run``."""
         self._refresh()

@@ -41,6 +41,9 @@ def run_command(
         int | None, typer.Option(min=1, help="Trials in total; the config's number by default.")
     ] = None,
     storage: StorageOption = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Worker processes on this machine; killed ones are replaced.")
+    ] = 1,
     accept_revision: Annotated[
         bool,
         typer.Option(
@@ -58,7 +61,7 @@ def run_command(
 
     settings = load_config(config)
     url = storage_url(storage, settings.storage)
-    run = run_with_progress(settings, trials, url, accept_revision=accept_revision)
+    run = run_with_progress(settings, trials, url, workers=workers, accept_revision=accept_revision)
     if format is not Format.table:
         emit(
             {
@@ -79,12 +82,19 @@ def run_command(
 
 
 def run_with_progress(
-    settings: Any, trials: int | None, url: str, *, accept_revision: bool = False
+    settings: Any,
+    trials: int | None,
+    url: str,
+    *,
+    workers: int = 1,
+    wait: bool = False,
+    accept_revision: bool = False,
 ) -> Any:
     """Run a study with its progress on stderr; return what `run_study` does."""
     from studies.cli.study_progress import StudyProgress
     from studies.runner import run_study
     from studies.store import shown_url
+    from studies.worker_pool import run_workers
 
     for line in settings.left_out:
         err.print(f"left out: {line}", soft_wrap=True)
@@ -93,9 +103,11 @@ def run_with_progress(
     if settings.proxy is not None:
         load_data(settings.proxy.data, settings.proxy.latent)  # says what is skipped, or refuses
     with StudyProgress(err, 0, total) as watch:
-        run = run_study(
-            settings, trials=trials, storage=url, watch=watch, accept_revision=accept_revision
-        )
+        options: Any = {"trials": trials, "watch": watch, "accept_revision": accept_revision}
+        if workers == 1:
+            run = run_study(settings, storage=url, wait=wait, **options)
+        else:
+            run = run_workers(settings, workers, url, **options)
     if run.done < run.total:
         err.print(
             f"{run.done} of {run.total} trials are done and other workers run the rest, so this "
@@ -106,6 +118,29 @@ def run_with_progress(
         more = f"--trials {run.done + run.total} adds as many"
         err.print(f"{run.done} of {run.total} trials were done already; {more}")
     return run
+
+
+@study.command("worker")
+def worker_command(
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help=f"A shipped config ({CONFIGS}) or a TOML file.")
+    ],
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials in total; the config's number by default.")
+    ] = None,
+    storage: StorageOption = None,
+) -> None:
+    """Run a study together with other workers until all its trials are done.
+
+    Start as many as you like, by Slurm or Kubernetes, on machines that reach the storage. A worker
+    creates the study if it is the first, runs trials, and waits for the last ones of the others, to
+    run those of workers that die.
+    """
+    from studies.config import load_config
+    from studies.store import storage_url
+
+    settings = load_config(config)
+    run_with_progress(settings, trials, storage_url(storage, settings.storage), wait=True)
 
 
 @study.command("list")

@@ -1,5 +1,6 @@
 """The space: every walk step is in it, and params and specs lead to one another."""
 
+import pickle
 import random
 from pathlib import Path
 
@@ -152,3 +153,12 @@ def test_a_sample_leaves_out_what_it_is_told_to():
     space = SearchSpace.load("pocket")
     first, second, third = draw_distinct(space, 3, seed=1)
     assert draw_distinct(space, 2, seed=1, without=[second]) == [first, third]
+
+
+@pytest.mark.parametrize("name", shipped_spaces())
+def test_a_pickled_space_is_the_same_space(name):
+    space = SearchSpace.load(name)
+    space = space.fix({"kv_heads.0" if name == "snapgen" else "kv_heads": 1})
+    again = pickle.loads(pickle.dumps(space))
+    assert again.digest() == space.digest() and again.name == space.name
+    assert draw(again, 3, seed=0) == draw(space, 3, seed=0)

@@ -1,5 +1,6 @@
 """A spec is a value: equal, hashed and named alike wherever it has been."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -175,3 +176,11 @@ def test_a_null_mid_is_no_mid() -> None:
     stage = fields["stages"][-1]
     assert UNetSpec.from_dict(fields).mid is None
     assert stage["channels"] == 896
+
+
+def test_plain_dict_is_asdict_for_every_named_spec():
+    for spec in all_named().values():
+        assert spec.to_dict() == {"format": 1, **dataclasses.asdict(spec)}
+        copy = spec.to_dict()
+        copy["stages"][0]["conv"]["kind"] = "changed"
+        assert spec.to_dict() != copy  # nothing is shared with the spec
