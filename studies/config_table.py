@@ -8,6 +8,7 @@ search_space.errors.WalkbenchError: my.toml: [study] trials is 0; an integer of 
 """
 
 import math
+from difflib import get_close_matches
 from typing import Any
 
 from search_space.errors import WalkbenchError
@@ -28,7 +29,9 @@ class ConfigTable:
         """Return the value unchecked; raises when it is missing and has no default."""
         self.known.append(key)
         if key not in self.data and default is REQUIRED:
-            raise WalkbenchError(f"{self.where}: [{self.name}] {key} is missing")
+            near = get_close_matches(key, set(self.data) - set(self.known), n=1, cutoff=0.5)
+            meant = f"; is {near[0]!r} meant for it?" if near else ""
+            raise WalkbenchError(f"{self.where}: [{self.name}] {key} is missing{meant}")
         return self.data.get(key, default)
 
     def bad(self, key: str, needed: str) -> WalkbenchError:

@@ -13,7 +13,9 @@ plain file name means SQLite. Optuna's own command line and optuna-dashboard ope
 """
 
 import os
+import sqlite3
 import warnings
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,7 @@ def _check_file(database: str | None, shown: str, create: bool) -> None:
             f"storage {shown} does not exist; `walkbench study run` or `walkbench demo` creates "
             "one, --storage names another"
         )
+    _check_content(path, shown)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -118,6 +121,23 @@ def _check_file(database: str | None, shown: str, create: bool) -> None:
     if create and not os.access(target, os.W_OK):
         raise WalkbenchError(
             f"storage {shown}: {target} cannot be written; name a folder you can write to"
+        )
+
+
+def _check_content(path: Path, shown: str) -> None:
+    """Raise for a file that is no database, or another program's, before tables are added to it."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as opened:
+            rows = opened.execute("select name from sqlite_master where type = 'table'")
+            tables = {name for (name,) in rows}
+    except sqlite3.DatabaseError as error:
+        raise WalkbenchError(f"storage {shown} cannot be opened: {error}") from None
+    if tables and not {"studies", "trials", "version_info"} <= tables:
+        raise WalkbenchError(
+            f"storage {shown} is the database of another program (its tables: "
+            f"{', '.join(sorted(tables)[:5])}); name another file"
         )
 
 

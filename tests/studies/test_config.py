@@ -186,3 +186,8 @@ def test_a_measured_table_prices_a_study(tmp_path):
     ):
         with pytest.raises(WalkbenchError, match=said):
             parse_config(plain.replace('name = "A18 Pro"', wrong), "study.toml", tmp_path)
+
+
+def test_a_misspelt_key_is_named_with_the_one_it_is_meant_for():
+    with pytest.raises(WalkbenchError, match="trials is missing; is 'trails' meant"):
+        parse_config("[study]\nname = 'x'\ntrails = 3")

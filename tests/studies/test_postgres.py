@@ -94,8 +94,8 @@ def test_two_workers_share_a_study(server, tmp_path):
     storage = open_storage(storage_url(server))
     study = open_study(storage, "small")
     found, trials = study_data(study).trials, study.get_trials(deepcopy=False)
-    assert [row.number for row in found] == list(range(len(found))) and 8 <= len(found) <= 9
-    assert {row.state for row in found} == {"COMPLETE"}
+    assert [row.number for row in found] == list(range(len(found)))
+    assert [row.state for row in found if not row.interrupted] == ["COMPLETE"] * 8
     assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) == 2
     suggested = [row.digest for row in found]
     assert len(set(suggested)) > len(found) / 2  # not the same stream of suggestions twice

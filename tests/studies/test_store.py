@@ -1,5 +1,7 @@
 import io
 import json
+import sqlite3
+from contextlib import closing
 
 import optuna
 import pytest
@@ -138,3 +140,21 @@ def test_optuna_dashboard_shows_which_trials_are_over_budget(tmp_path):
     }
     for trial, ours in zip(shown, study_data(run.study).trials, strict=True):
         assert all(value <= 0 for value in trial["constraints"]) == ours.feasible
+
+
+def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
+    path = tmp_path / "photos.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("create table albums (name text)")
+    before = path.read_bytes()
+    for create in (False, True):
+        with pytest.raises(WalkbenchError, match=r"another program \(its tables: albums\)"):
+            open_storage(f"sqlite:///{path}", create=create)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    path = tmp_path / "notes.db"
+    path.write_text("not a database, " * 100)
+    with pytest.raises(WalkbenchError, match="file is not a database"):
+        open_storage(f"sqlite:///{path}", create=True)
