@@ -7,8 +7,8 @@ removed first (:mod:`latency_db.table_drift`), unless the caller wants the times
 
 A table is data; :class:`latency_db.table_source.TableSource` predicts networks from it.
 
->>> from latency_db.table_row import Conditions, Row
->>> row = Row.of("conv_in in_channels=4 out_channels=64 size=32", Conditions("cpu"),
+>>> from latency_db.table_row import MeasuringConditions, Row
+>>> row = Row.of("conv_in in_channels=4 out_channels=64 size=32", MeasuringConditions("cpu"),
 ...              {1: [1.5], 4: [4.5]}, run="a")
 >>> table = Table.of([row], "demo")
 >>> [(block.kind, entry.ms) for block, entry in table.entries.items()]
@@ -27,7 +27,7 @@ from typing import Literal, Self
 from latency_db.source import revision_of
 from latency_db.table_drift import DriftFree, without_drift
 from latency_db.table_file import read_rows, table_path
-from latency_db.table_row import Conditions, Row
+from latency_db.table_row import MeasuringConditions, Row
 from latency_db.table_samples import MAD_TO_DEVIATION, MEDIAN_OVER_MEAN, NORMAL_QUANTILE
 from search_space.blocks import Block, parse_key
 from search_space.errors import WalkbenchError
@@ -74,7 +74,7 @@ class Table:
     """Merged entries of one device under one set of conditions."""
 
     name: str
-    conditions: Conditions
+    conditions: MeasuringConditions
     entries: Mapping[Block, Entry]
     networks: tuple[NetworkEntry, ...]
     contradictions: tuple[Contradiction, ...] = ()
@@ -154,7 +154,7 @@ class Table:
         return sorted(self.entries.values(), key=lambda entry: entry.key)
 
 
-def _fits(conditions: Conditions, where: Mapping[str, str]) -> bool:
+def _fits(conditions: MeasuringConditions, where: Mapping[str, str]) -> bool:
     values = dataclasses.asdict(conditions)
     unknown = sorted(set(where) - set(values))
     if unknown:
@@ -164,7 +164,7 @@ def _fits(conditions: Conditions, where: Mapping[str, str]) -> bool:
     return all(str(values[name]) == str(value) for name, value in where.items())
 
 
-def _the_conditions(rows: Sequence[Row], name: str) -> Conditions:
+def _the_conditions(rows: Sequence[Row], name: str) -> MeasuringConditions:
     distinct = list(dict.fromkeys(row.conditions for row in rows))
     if not distinct:
         raise WalkbenchError(f"table {name} has no rows under these conditions; leave some out")

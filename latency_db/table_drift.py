@@ -16,10 +16,11 @@ is why a measurement changes the order of its passes.
 Whole networks are corrected by the blocks around them and never correct others, so they remain
 unseen evidence of how well sums of blocks hold.
 
->>> from latency_db.table_row import Conditions, Row
+>>> from latency_db.table_row import MeasuringConditions, Row
 >>> keys = [f"conv_in in_channels=4 out_channels={c} size=32" for c in range(8, 48, 4)]
 >>> slow = {0: 1.0, 1: 1.3, 2: 1.0}  # the whole second pass ran on a slower machine
->>> rows = [Row.of(key, Conditions("cpu"), {1: [slow[number] * i]}, run="a", pass_number=number)
+>>> cpu = MeasuringConditions("cpu")
+>>> rows = [Row.of(key, cpu, {1: [slow[number] * i]}, run="a", pass_number=number)
 ...         for number in slow for i, key in enumerate(keys, 1)]
 >>> [round(row.median_ms, 2) for row in without_drift(rows).rows if row.key == keys[4]]
 [5.0, 5.0, 5.0]

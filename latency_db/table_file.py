@@ -5,9 +5,9 @@ dies loses at most the line it was writing; opening the file again for writing c
 off, and reading it names the line.
 
 >>> import tempfile
->>> from latency_db.table_row import Conditions, Row
+>>> from latency_db.table_row import MeasuringConditions, Row
 >>> key = "conv_in in_channels=4 out_channels=64 size=32"
->>> row = Row.of(key, Conditions("cpu"), {1: [1.0]}, run="a")
+>>> row = Row.of(key, MeasuringConditions("cpu"), {1: [1.0]}, run="a")
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     path = Path(folder) / "cpu.csv"
 ...     with TableWriter(path) as writer:

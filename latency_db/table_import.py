@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from latency_db.table_file import TableWriter, read_rows
-from latency_db.table_row import COLUMNS, NOT_RECORDED, Conditions, Row, check_times
+from latency_db.table_row import COLUMNS, NOT_RECORDED, MeasuringConditions, Row, check_times
 from search_space.blocks import Block, parse_key
 from search_space.cost import block_cost
 from search_space.errors import WalkbenchError
@@ -101,7 +101,7 @@ def _rows(source: Path, given: Mapping[str, str]) -> list[Row]:
         )
     if not lines:
         raise WalkbenchError(f"{source} has a header and no rows; nothing to import")
-    known = set(COLUMNS) | set(Conditions.__dataclass_fields__)
+    known = set(COLUMNS) | set(MeasuringConditions.__dataclass_fields__)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise WalkbenchError(
@@ -158,9 +158,11 @@ def _foreign(cells: Mapping[str, Any], given: Mapping[str, str], where: str) -> 
     return row
 
 
-def _conditions(cells: Mapping[str, Any], given: Mapping[str, str], where: str) -> Conditions:
+def _conditions(
+    cells: Mapping[str, Any], given: Mapping[str, str], where: str
+) -> MeasuringConditions:
     values: dict[str, Any] = {}
-    for field in dataclasses.fields(Conditions):
+    for field in dataclasses.fields(MeasuringConditions):
         text = cells.get(field.name) or given.get(field.name)
         if text:
             is_count = field.type is int
@@ -169,7 +171,7 @@ def _conditions(cells: Mapping[str, Any], given: Mapping[str, str], where: str) 
             values[field.name] = NOT_RECORDED  # not what a measurement of ours would have been
     if not values.get("device"):
         raise WalkbenchError(f"{where} names no device; say it with --device 'iPhone 15 Pro'")
-    return Conditions(**values)
+    return MeasuringConditions(**values)
 
 
 def _number(cells: Mapping[str, Any], name: str, where: str) -> float | None:

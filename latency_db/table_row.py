@@ -8,7 +8,7 @@ A block is timed as a graph of N1 copies and a graph of N2 copies. ``median_ms``
 says of the small graph, per copy; ``slope_ms`` is (t(N2) - t(N1)) / (N2 - N1), in which the fixed
 price of a call has cancelled. A whole network is timed as it is and has no slope.
 
->>> row = Row.of("conv_in in_channels=4 out_channels=64 size=32", Conditions("a phone"),
+>>> row = Row.of("conv_in in_channels=4 out_channels=64 size=32", MeasuringConditions("a phone"),
 ...              {1: [1.5, 1.4, 1.6], 4: [4.5, 4.4, 4.6]}, run="demo")
 >>> row.slope_ms, row.floor_ms
 (1.0, 0.5)
@@ -37,7 +37,7 @@ NETWORK = "network"  # the kind of a row that times a whole network
 
 
 @dataclass(frozen=True)
-class Conditions:
+class MeasuringConditions:
     """Everything that must be equal before two times may be compared."""
 
     device: str
@@ -64,7 +64,7 @@ class Row:
     slope_ms: float | None
     slope_low_ms: float | None
     slope_high_ms: float | None
-    conditions: Conditions
+    conditions: MeasuringConditions
     units_planned: str
     date: str
     run: str
@@ -76,7 +76,7 @@ class Row:
     def of(
         cls,
         key: str,
-        conditions: Conditions,
+        conditions: MeasuringConditions,
         samples: Mapping[int, Sequence[float]],
         *,
         run: str,
@@ -166,7 +166,7 @@ COLUMNS = (
     "slope_ms",
     "slope_low_ms",
     "slope_high_ms",
-    *(field.name for field in dataclasses.fields(Conditions)),
+    *(field.name for field in dataclasses.fields(MeasuringConditions)),
     "units_planned",
     "date",
     "run",
@@ -230,7 +230,7 @@ def check_times(row: Row, where: str) -> None:
 def _read(text: Mapping[str, str], where: str) -> Row:
     """Cells to values, with the key checked against the kinds of block there are."""
     values: dict[str, Any] = {}
-    for field in (*dataclasses.fields(Row), *dataclasses.fields(Conditions)):
+    for field in (*dataclasses.fields(Row), *dataclasses.fields(MeasuringConditions)):
         if field.name == "conditions":
             continue
         raw = text[field.name]
@@ -238,8 +238,8 @@ def _read(text: Mapping[str, str], where: str) -> Row:
             values[field.name] = _value(field.type, raw)
         except ValueError:
             raise WalkbenchError(f"{where}: {field.name} is {raw!r}; a number is needed") from None
-    conditions = {f.name: values.pop(f.name) for f in dataclasses.fields(Conditions)}
-    row = Row(conditions=Conditions(**conditions), **values)
+    conditions = {f.name: values.pop(f.name) for f in dataclasses.fields(MeasuringConditions)}
+    row = Row(conditions=MeasuringConditions(**conditions), **values)
     if not row.is_network:
         try:
             _known(row.key)

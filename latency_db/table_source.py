@@ -7,10 +7,10 @@ estimates (:mod:`latency_db.table_missing`). Five or more whole networks in the 
 correction (:mod:`latency_db.table_correction`), whose left-out errors give the interval. A network
 none of whose blocks was measured is estimated as a whole, where the policy is to estimate.
 
->>> from latency_db.table_row import Conditions, Row
+>>> from latency_db.table_row import MeasuringConditions, Row
 >>> from search_space.presets import named_spec
 >>> spec = named_spec("sd15")
->>> rows = [Row.of(block.key, Conditions("iPhone 13"), {1: [1.5], 4: [4.5]}, run="a")
+>>> rows = [Row.of(block.key, MeasuringConditions("iPhone 13"), {1: [1.5], 4: [4.5]}, run="a")
 ...         for block, _ in plan(spec).blocks()]
 >>> latency = TableSource.of(Table.of(rows, "demo")).predict(spec)
 >>> latency.ms, latency.coverage, latency.source  # 63 blocks of 1 ms, and 0.5 ms for the call

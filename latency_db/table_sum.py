@@ -5,11 +5,11 @@ A transformer stack is its projections and ``depth`` times one layer
 search share most segments.
 
 >>> from latency_db.table_missing import guess_of
->>> from latency_db.table_row import Conditions, Row
+>>> from latency_db.table_row import MeasuringConditions, Row
 >>> from search_space.plan import plan
 >>> from search_space.presets import named_spec
 >>> spec = named_spec("sd15")
->>> rows = [Row.of(block.key, Conditions("cpu"), {1: [1.5], 4: [4.5]}, run="a")
+>>> rows = [Row.of(block.key, MeasuringConditions("cpu"), {1: [1.5], 4: [4.5]}, run="a")
 ...         for block, _ in plan(spec).blocks()]
 >>> table = Table.of(rows, "demo")
 >>> Summation(table, guess_of("error", table)).of(spec).ms  # 63 blocks of 1 ms, 0.5 ms a call

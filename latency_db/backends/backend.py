@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
 from latency_db.builder_chain import Subject
-from latency_db.table_row import Conditions
+from latency_db.table_row import MeasuringConditions
 from search_space.errors import WalkbenchError, raise_unknown
 
 
@@ -45,7 +45,7 @@ class Backend(Protocol):
         """Name on the command line."""
 
     @property
-    def conditions(self) -> Conditions:
+    def conditions(self) -> MeasuringConditions:
         """Conditions that all rows measured here share."""
 
     @property

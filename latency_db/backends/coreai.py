@@ -22,7 +22,7 @@ from latency_db.backends.coreml import default_folder
 from latency_db.backends.host import cpu_name, os_name, versions
 from latency_db.builder_chain import CHAIN_FORMAT, Subject, key_of, program_of
 from latency_db.packages import coreai_runtime
-from latency_db.table_row import Conditions
+from latency_db.table_row import MeasuringConditions
 from search_space.errors import WalkbenchError, raise_unknown
 
 UNITS = ("default", "cpu")
@@ -59,7 +59,7 @@ class CoreAIBackend:
             )
         self._units, self._precision, self._batch = units, precision, batch
         self._folder = folder or default_folder().with_name("coreai")
-        self.conditions = Conditions(
+        self.conditions = MeasuringConditions(
             device=cpu_name(),
             os=os_name(),
             runtime="coreai",

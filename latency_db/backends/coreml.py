@@ -24,7 +24,7 @@ from latency_db.backends.coreml_export import Recipe, coremltools, export_one, p
 from latency_db.backends.host import cpu_name, versions
 from latency_db.builder_chain import Subject, key_of
 from latency_db.packages.network_packages import export_network, network_folder
-from latency_db.table_row import NOT_RECORDED, Conditions
+from latency_db.table_row import NOT_RECORDED, MeasuringConditions
 from search_space.blocks import Block
 from search_space.errors import WalkbenchError, raise_unknown
 
@@ -70,9 +70,9 @@ class Session:
         self._folder = folder or default_folder()
         self._loop = asyncio.Runner()
 
-    def conditions(self, device: str, os_version: str) -> Conditions:
+    def conditions(self, device: str, os_version: str) -> MeasuringConditions:
         """Conditions that all rows of this session share."""
-        return Conditions(
+        return MeasuringConditions(
             device=device,
             os=os_version,
             runtime="coreml",

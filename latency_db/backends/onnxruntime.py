@@ -29,7 +29,7 @@ import numpy as np
 from latency_db.backends.backend import CannotRun
 from latency_db.backends.host import ColdWeights, cpu_name, milliseconds, os_name, versions
 from latency_db.builder_chain import CHAIN_FORMAT, Subject, key_of, program_of
-from latency_db.table_row import Conditions
+from latency_db.table_row import MeasuringConditions
 from search_space.atomic import atomic_write
 from search_space.blocks import Block
 from search_space.cost import block_cost
@@ -83,7 +83,7 @@ class OnnxRuntimeBackend:
             import torch
 
             where = torch.cuda.get_device_name()
-        self.conditions = Conditions(
+        self.conditions = MeasuringConditions(
             device=where,
             os=os_name(),
             runtime="onnxruntime",

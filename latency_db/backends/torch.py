@@ -14,7 +14,7 @@ import torch
 from latency_db.backends.backend import CannotRun
 from latency_db.backends.host import ColdWeights, cpu_name, milliseconds, os_name, versions
 from latency_db.builder_chain import Program, Subject, key_of, program_of
-from latency_db.table_row import Conditions
+from latency_db.table_row import MeasuringConditions
 from search_space.errors import WalkbenchError
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -46,7 +46,7 @@ class TorchBackend:
         self._cold = cold and device == "cpu"
         torch.set_num_threads(threads)
         where = cpu_name() if device == "cpu" else torch.cuda.get_device_name()
-        self.conditions = Conditions(
+        self.conditions = MeasuringConditions(
             device=where,
             os=os_name(),
             runtime="torch",

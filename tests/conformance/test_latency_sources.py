@@ -7,7 +7,7 @@ import pytest
 from latency_db.estimate import ChipEstimate, estimate_block
 from latency_db.source import LatencySource
 from latency_db.table import Table
-from latency_db.table_row import Conditions, Row
+from latency_db.table_row import MeasuringConditions, Row
 from latency_db.table_source import TableSource
 from latency_db.testing import LatencySourceSuite
 from search_space.plan import plan
@@ -21,7 +21,7 @@ def table(*names: str) -> Table:
         for block, _ in plan(named_spec(name)).blocks():
             ms = 1.1 * estimate_block(block, "A15").ms
             samples = {1: [ms + 0.2], 4: [4 * ms + 0.2]}
-            rows[block] = Row.of(block.key, Conditions("iPhone 13"), samples, run="a")
+            rows[block] = Row.of(block.key, MeasuringConditions("iPhone 13"), samples, run="a")
     return Table.of(rows.values(), "made-up")
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from latency_db import source_of
 from latency_db.backends.backend import BACKENDS, backend_of, register_backend
 from latency_db.builder_chain import key_of
-from latency_db.table_row import Conditions
+from latency_db.table_row import MeasuringConditions
 from latency_db.testing import LatencyBackendSuite
 from search_space.cost import block_cost, cost
 from search_space.presets import named_spec
@@ -38,7 +38,7 @@ class ToyBackend:
     rates = (1e12, 1e10)
 
     def __init__(self):
-        self.conditions = Conditions("a toy", runtime="toy", versions="toy 1")
+        self.conditions = MeasuringConditions("a toy", runtime="toy", versions="toy 1")
 
     def prepare(self, subject, copies):
         assert key_of(subject)

@@ -21,7 +21,7 @@ from latency_db.builder_time import seconds_by_block
 from latency_db.builder_width import with_first_width
 from latency_db.table import Table
 from latency_db.table_file import read_rows, unfinished_rows
-from latency_db.table_row import Conditions
+from latency_db.table_row import MeasuringConditions
 from search_space.errors import WalkbenchError
 from search_space.modules import block_inputs, build
 from search_space.plan import plan
@@ -43,7 +43,7 @@ class Clock:
     copies = (1, 4)
     seconds_per_graph = 0.0
 
-    def __init__(self, cannot=(), conditions=Conditions("clock", threads=0)):  # noqa: B008
+    def __init__(self, cannot=(), conditions=MeasuringConditions("clock", threads=0)):  # noqa: B008
         self.conditions, self.cannot = conditions, set(cannot)
         self.open, self.prepared = 0, []
 
@@ -145,7 +145,7 @@ def test_an_existing_table_needs_resume_and_the_same_conditions(tmp_path):
     measure(BLOCKS[:1], Clock(), path, effort)
     with pytest.raises(WalkbenchError, match="--resume"):
         measure(BLOCKS[:2], Clock(), path, effort)
-    elsewhere = Clock(conditions=Conditions("clock", threads=2))
+    elsewhere = Clock(conditions=MeasuringConditions("clock", threads=2))
     with pytest.raises(WalkbenchError, match="threads was 0, is 2"):
         measure(BLOCKS[:2], elsewhere, path, effort, resume=True)
     outcome = measure(BLOCKS[:2], Clock(), path, effort, resume=True)

@@ -7,7 +7,7 @@ from latency_db.estimate import ChipEstimate
 from latency_db.sources import source_of
 from latency_db.table import Table
 from latency_db.table_file import TableWriter
-from latency_db.table_row import Conditions, Row
+from latency_db.table_row import MeasuringConditions, Row
 from latency_db.table_source import TableSource
 from search_space.errors import WalkbenchError
 from search_space.plan import plan
@@ -20,7 +20,9 @@ def write(path, device, count=None):
     blocks = list(dict.fromkeys(block for block, _ in plan(SPEC).blocks()))[:count]
     with TableWriter(path) as writer:
         for block in blocks:
-            writer.append(Row.of(block.key, Conditions(device), {1: [1.5], 4: [4.5]}, run="a"))
+            writer.append(
+                Row.of(block.key, MeasuringConditions(device), {1: [1.5], 4: [4.5]}, run="a")
+            )
     return path
 
 

@@ -13,12 +13,14 @@ import pytest
 from latency_db.table import Table
 from latency_db.table_file import TableWriter, read_rows, shipped_tables, unfinished_rows
 from latency_db.table_import import import_table
-from latency_db.table_row import COLUMNS, Conditions, Row, checksum, network_key
+from latency_db.table_row import COLUMNS, MeasuringConditions, Row, checksum, network_key
 from search_space.blocks import ConvIn
 from search_space.errors import WalkbenchError
 from search_space.presets import named_spec
 
-HERE = Conditions(device="a phone", os="iOS 18", runtime="coreml", versions="coremltools 9.0")
+HERE = MeasuringConditions(
+    device="a phone", os="iOS 18", runtime="coreml", versions="coremltools 9.0"
+)
 CONVS = [ConvIn(4, width, 32) for width in (32, 64, 96, 128, 160)]
 
 
@@ -86,7 +88,7 @@ def test_runs_fifteen_per_cent_apart_do_not_contradict(tmp_path):
 
 
 def test_conditions_are_never_mixed(tmp_path):
-    half = Conditions(**{**vars(HERE), "precision": "fp16"})
+    half = MeasuringConditions(**{**vars(HERE), "precision": "fp16"})
     path = write(tmp_path / "t.csv", [row(), row(conditions=half)])
     with pytest.raises(WalkbenchError, match="precision: fp32, fp16"):
         Table.load(path)
@@ -180,13 +182,13 @@ WRITE_FOREVER = """
 import sys
 from pathlib import Path
 from latency_db.table_file import TableWriter
-from latency_db.table_row import Conditions, Row
+from latency_db.table_row import MeasuringConditions, Row
 from search_space.blocks import ConvIn
 with TableWriter(Path(sys.argv[1])) as writer:
     print("ready", flush=True)
     for i in range(1, 10**9):
         key = ConvIn(4, i, 8).key
-        writer.append(Row.of(key, Conditions("cpu"), {1: [1.0 + i]}, run="a"))
+        writer.append(Row.of(key, MeasuringConditions("cpu"), {1: [1.0 + i]}, run="a"))
 """
 
 

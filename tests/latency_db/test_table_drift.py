@@ -7,12 +7,12 @@ from scipy.stats import kendalltau
 from latency_db.table import Table
 from latency_db.table_drift import WINDOW, left_over, pace_of, without_drift
 from latency_db.table_file import read_rows, table_path
-from latency_db.table_row import Conditions, Row, network_key
+from latency_db.table_row import MeasuringConditions, Row, network_key
 from latency_db.validate import cases_of
 from search_space.blocks import ConvIn
 from search_space.presets import named_spec
 
-CPU = Conditions("cpu")
+CPU = MeasuringConditions("cpu")
 BLOCKS = [ConvIn(4, width, 32) for width in range(8, 8 + 4 * 40, 4)]
 OWN = [0.1 * (3 + i % 7) for i in range(len(BLOCKS))]
 SPEC = named_spec("F/mqa")

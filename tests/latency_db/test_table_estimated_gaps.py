@@ -4,13 +4,13 @@ import pytest
 
 from latency_db.estimate import ChipEstimate
 from latency_db.table import Table
-from latency_db.table_row import Conditions, Row, network_key
+from latency_db.table_row import MeasuringConditions, Row, network_key
 from latency_db.table_source import TableSource
 from search_space.errors import WalkbenchError
 from search_space.plan import plan
 from search_space.presets import all_named, named_spec
 
-PHONE = Conditions("iPhone 13")
+PHONE = MeasuringConditions("iPhone 13")
 
 
 def rows_of(name: str, share: float, ms: float = 2.0) -> list[Row]:
@@ -42,7 +42,7 @@ def test_a_design_with_no_measured_block_is_the_estimate():
 def test_a_table_of_no_iphone_needs_a_chip():
     table = Table.of(
         [
-            Row.of(r.key, Conditions("a laptop"), {1: [1.0], 4: [4.0]}, run="a")
+            Row.of(r.key, MeasuringConditions("a laptop"), {1: [1.0], 4: [4.0]}, run="a")
             for r in rows_of("sd15", 0.1)
         ],
         "own",

@@ -10,7 +10,7 @@ from latency_db.table import Table
 from latency_db.table_correction import fit_correction
 from latency_db.table_interpolation import interpolate
 from latency_db.table_missing import MissingEntry
-from latency_db.table_row import Conditions, Row, network_key
+from latency_db.table_row import MeasuringConditions, Row, network_key
 from latency_db.table_source import TableSource
 from latency_db.table_sum import Summation, missing_blocks
 from search_space.blocks import ConvIn, TransformerLayer, TransformerStack
@@ -19,7 +19,7 @@ from search_space.errors import WalkbenchError
 from search_space.plan import plan
 from search_space.presets import all_named, named_spec
 
-CPU = Conditions("cpu")
+CPU = MeasuringConditions("cpu")
 SPEC = named_spec("F/mqa")
 
 

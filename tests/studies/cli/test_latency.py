@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from latency_db.table_row import Conditions, Row
+from latency_db.table_row import MeasuringConditions, Row
 from studies.cli.main import app
 
 KEY = "conv_in in_channels=4 out_channels=16 size=8"
@@ -86,7 +86,7 @@ def test_a_slip_of_units_names_the_block(tmp_path):
 
 
 def test_a_torn_table_says_how_it_is_mended(tmp_path):
-    row = Row.of(KEY, Conditions("iPhone 13"), {1: [0.5]}, run="a")
+    row = Row.of(KEY, MeasuringConditions("iPhone 13"), {1: [0.5]}, run="a")
     torn = foreign(tmp_path, ",".join(row.cells()) + "\n" + KEY)
     assert "--resume" in refused("show", torn)
 
