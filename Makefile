@@ -4,6 +4,7 @@
 #   PIP_FLAGS="--index-url …"    where pip looks, for every install
 #   TORCH_FLAGS="--index-url …"  where pip looks for torch alone, e.g. a CPU or CUDA build
 #   JOBS=8                       test processes
+#   MARKS=                       all tests; "not slow" unless given
 #   PYTEST_FLAGS="-k walk"       passed on to pytest
 
 PYTHON       ?= python3
@@ -11,6 +12,7 @@ VENV         ?= .venv
 PIP_FLAGS    ?=
 TORCH_FLAGS  ?=
 JOBS         ?= 2
+MARKS        ?= not slow
 PYTEST_FLAGS ?=
 
 BIN   := $(VENV)/bin
@@ -20,7 +22,7 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 BENCH ?= $(sort $(wildcard benchmarks/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check lint format-check types imports format bench dashboard clean
+.PHONY: help setup demo test check lint format-check types imports format bench dashboard clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
@@ -45,10 +47,7 @@ demo: $(STAMP) ## Print the design walk, run a small study that trains, write a 
 	@$(BIN)/walkbench demo
 
 test: $(STAMP) ## Run the tests and the doctests, but those marked slow
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" $(PYTEST_FLAGS)
-
-test-all: $(STAMP) ## Run all tests, as .ci/run does
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "$(MARKS)" $(PYTEST_FLAGS)
 
 check: lint format-check types imports ## Lint, formatting, types, import contracts
 
