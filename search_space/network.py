@@ -13,7 +13,7 @@ JSON without ``kind`` is a UNet's, which keeps the files and digests of version 
 >>> network_from_dict({"kind": "decodr"})
 Traceback (most recent call last):
     ...
-search_space.errors.WalkbenchError: unknown kind of network 'decodr'; known: unet
+search_space.errors.WalkbenchError: unknown kind of network 'decodr'; ...
 """
 
 from collections.abc import Callable, Mapping
@@ -78,7 +78,11 @@ class NetworkKind:
 
 
 NETWORK_KINDS: Registry[NetworkKind] = Registry(
-    "kind of network", {"unet": "search_space.unet_kind:UNET"}
+    "kind of network",
+    {
+        "unet": "search_space.unet_kind:UNET",
+        "text-encoder": "search_space.text_encoder:TEXT_ENCODER",
+    },
 )
 TWINS: Registry[Twin] = Registry("kind of network with a twin")
 

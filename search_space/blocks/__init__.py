@@ -24,6 +24,13 @@ from search_space.blocks.norm import Activation, Norm
 from search_space.blocks.parse_key import parse_key
 from search_space.blocks.resample import Resample
 from search_space.blocks.resblock import Fuse, ResBlock
+from search_space.blocks.text import (
+    RelativePositions,
+    TextEmbedding,
+    TextLayer,
+    TextOutput,
+    TextPooled,
+)
 from search_space.blocks.transformer import (
     QKNorm,
     TransformerLayer,
@@ -45,8 +52,13 @@ __all__ = [
     "Input",
     "Norm",
     "QKNorm",
+    "RelativePositions",
     "ResBlock",
     "Resample",
+    "TextEmbedding",
+    "TextLayer",
+    "TextOutput",
+    "TextPooled",
     "TimeEmbed",
     "TransformerLayer",
     "TransformerProjection",

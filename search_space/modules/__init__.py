@@ -15,6 +15,7 @@ from search_space.modules.embeddings import AddedEmbed, ClassEmbed, ContextProj,
 from search_space.modules.registry import block_inputs, build, example, module_of
 from search_space.modules.resample import Resample
 from search_space.modules.resblock import Fuse, ResBlock
+from search_space.modules.text import TextLayer
 from search_space.modules.transformer import (
     FeedForward,
     TransformerLayer,
@@ -32,6 +33,7 @@ __all__ = [
     "Fuse",
     "ResBlock",
     "Resample",
+    "TextLayer",
     "TimeEmbed",
     "TransformerLayer",
     "TransformerProjection",
