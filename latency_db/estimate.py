@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,15 +22,17 @@ from latency_db.device_model import DeviceModel, chip_model
 from latency_db.devices import chip_of
 from latency_db.latency import Latency
 from latency_db.operators import operators, unknown_names
-from latency_db.roofline import Setting
+from latency_db.roofline import Array, Setting
 from latency_db.source import revision_of
 from latency_db.units import unit_ratio
 from search_space.blocks import Block
 from search_space.errors import WalkbenchError
 from search_space.modules.network import PlannedNetwork
 from search_space.network import Network
+from search_space.program import Program, is_several, programs_of
 from search_space.trace import Op, trace
 
+HALF_BITS = 16  # of a weight, as fits and prices count them
 UNKNOWN_WIDENS = 2.0  # an interval grows to this when all the time is in operators never seen
 
 
@@ -42,7 +45,7 @@ class ChipEstimate:
     """The estimate of one device: of its chip, or of a phone that was calibrated.
 
     ``batch`` inputs pass at once (a pair for classifier-free guidance is 2); ``units`` is "ane",
-    "gpu" or "cpu" (:mod:`latency_db.units`).
+    "gpu" or "cpu" (:mod:`latency_db.units`). Programs of a picture say their weights' bits.
     """
 
     model: DeviceModel
@@ -72,9 +75,31 @@ class ChipEstimate:
         return revision_of((self.model.revision, str(self.batch), self.units))
 
     def predict(self, network: Network) -> Latency:
-        """Return the estimated latency of one forward pass, with its 80 % interval."""
-        latency = self.model.latency(self.model.price_network(network, self.batch))
+        """Return the estimated latency of one forward pass, with its 80 % interval.
+
+        That of a picture where ``network`` stands for several programs: they share the device.
+        """
+        if is_several(network):
+            latency = self._predict_together(programs_of(network))
+        else:
+            latency = self.model.latency(self.model.price_network(network, self.batch))
         return latency if self.units == "ane" else unit_ratio(self.units).of(latency)
+
+    def _predict_together(self, programs: Iterable[Program]) -> Latency:
+        calls: dict[tuple[Network, int], int] = {}
+        for one in programs:
+            key = (one.network, one.bits)
+            calls[key] = calls.get(key, 0) + one.calls
+        return self.model.latency_together(
+            [(self._price(network, bits), n) for (network, bits), n in calls.items()]
+        )
+
+    def _price(self, network: Network, bits: int) -> Array:
+        """Return the price of a network whose weights are stored at ``bits``."""
+        price = self.model.price_network(network, self.batch)
+        if bits == HALF_BITS:
+            return price
+        return np.concatenate([price[:-1], price[-1:] * bits / HALF_BITS])
 
 
 def estimate_block(block: Block, chip: str) -> Latency:

@@ -31,7 +31,11 @@ class LatencySource(Protocol):
         """Digest of the fit or the table behind the numbers; equal revisions predict equally."""
 
     def predict(self, network: Network) -> Latency:
-        """Return the latency of one forward pass of ``network`` at batch 1."""
+        """Return the latency of one forward pass of ``network`` at batch 1.
+
+        Where ``network`` stands for programs (:mod:`search_space.program`), that of all their
+        calls: :func:`latency_db.latency_sum.added_up`, unless the source knows their correlation.
+        """
 
 
 def revision_of(parts: Iterable[str]) -> str:

@@ -27,20 +27,26 @@ from functools import cached_property
 from latency_db.devices import chip_of
 from latency_db.estimate import ChipEstimate
 from latency_db.latency import Latency, Source
+from latency_db.latency_sum import added_up
 from latency_db.source import revision_of
 from latency_db.table import NetworkEntry, Table
 from latency_db.table_correction import MIN_NETWORKS, Correction, fit_correction
 from latency_db.table_missing import MissingEntry, guess_of
 from latency_db.table_samples import NORMAL_QUANTILE
 from latency_db.table_sum import BlockSum, Summation, missing_blocks
+from search_space.errors import WalkbenchError
 from search_space.network import Network
 from search_space.plan import plan
+from search_space.program import Program, is_several, programs_of
 
 # Relative half-width of the interval of an uncorrected sum, for devices whose table holds too few
 # whole networks to tell. On the one processor where whole networks were measured, nine of ten were
 # within it, in the worst of three measurements of five passes each, the default of `measure`
 # (passes_*_to_* in benchmarks/results/latency_sum.json).
 UNCHECKED_SPREAD = 0.065
+
+
+MEASURED_BITS = 16  # what uncompressed weights are called, whatever the table's precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +91,13 @@ class TableSource:
     def predict(self, network: Network) -> Latency:
         """Return the latency of one forward pass of ``network`` at batch 1.
 
-        Raises :class:`MissingEntry` for a block that the table lacks, under the policy "error".
+        That of a picture where ``network`` stands for several programs. Raises
+        :class:`MissingEntry` for a block that the table lacks, under the policy "error", and
+        :class:`WalkbenchError` for programs with compressed weights, which tables do not know.
         """
+        if is_several(network):
+            programs = programs_of(network)
+            return added_up([(self._call(program), program.calls) for program in programs])
         if self.estimate is not None and self.correction is None and not self._knows(network):
             return self.estimate.predict(network)
         total = self._total(network)
@@ -131,6 +142,14 @@ class TableSource:
     @cached_property
     def _correcting_with_gaps(self) -> bool:
         return any(missing_blocks(entry.spec, self.table) for entry in self._correcting)
+
+    def _call(self, program: Program) -> Latency:
+        if program.bits != MEASURED_BITS:
+            raise WalkbenchError(
+                f"table {self.table.name} holds weights as they were measured, not at "
+                f"{program.bits} bits; leave the bits at {MEASURED_BITS}, or use an estimate"
+            )
+        return self.predict(program.network)
 
     def _total(self, network: Network) -> BlockSum:
         """Sum and price of a call; the whole estimate where no block was measured."""

@@ -6,7 +6,9 @@ each plan segment. The cost of one more candidate of a search is then a handful 
 Bytes are at half precision (two bytes a value) unless said otherwise. ``activation_bytes`` is the
 traffic of every operator reading its inputs and writing its outputs, attention as one fused
 operator; ``peak_activation_bytes`` is what eager execution holds at once, inputs and skips
-included, weights not.
+included, weights not. A network that stands for several programs
+(:mod:`search_space.program`) has the parameters of all of them, the MACs and the traffic of all
+their calls, and the largest of their peaks, as one runs at a time.
 
 >>> from search_space.presets import named_spec
 >>> cost(named_spec("sdxl")).params
@@ -23,6 +25,7 @@ from search_space.blocks import Block, TransformerLayer, TransformerProjection, 
 from search_space.modules import block_inputs, build
 from search_space.network import Network
 from search_space.plan import SKIP, Segment
+from search_space.program import is_several, programs_of
 from search_space.trace import Op, trace
 
 STANDING = ("time", "context")  # inputs of a block that live throughout the forward pass
@@ -45,7 +48,7 @@ class BlockCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one network costs at batch 1."""
+    """What one network costs at batch 1; of several programs, what one picture costs."""
 
     params: int
     macs: int
@@ -65,6 +68,8 @@ class _SegmentCost(NamedTuple):
 
 def cost(network: Network) -> Cost:
     """Return the exact cost of ``network`` at the sizes it is planned for."""
+    if is_several(network):
+        return _cost_of_several(network)
     plan = network.plan()
     params = macs = moved = kept = peak = 0
     standing = sum([given.values for _, given in plan.inputs])
@@ -85,6 +90,17 @@ def cost(network: Network) -> Cost:
         params * BYTES_PER_VALUE,
         moved * BYTES_PER_VALUE,
         peak * BYTES_PER_VALUE,
+    )
+
+
+def _cost_of_several(network: Network) -> Cost:
+    parts = [(program.calls, cost(program.network)) for program in programs_of(network)]
+    return Cost(
+        sum(part.params for _, part in parts),
+        sum(calls * part.macs for calls, part in parts),
+        sum(part.weight_bytes for _, part in parts),
+        sum(calls * part.activation_bytes for calls, part in parts),
+        max(part.peak_activation_bytes for _, part in parts),
     )
 
 

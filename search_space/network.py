@@ -82,6 +82,7 @@ NETWORK_KINDS: Registry[NetworkKind] = Registry(
     {
         "unet": "search_space.unet_kind:UNET",
         "text-encoder": "search_space.text_encoder:TEXT_ENCODER",
+        "picture": "search_space.picture:PICTURE",
     },
 )
 TWINS: Registry[Twin] = Registry("kind of network with a twin")

@@ -8,6 +8,7 @@ from latency_db.latency import Latency
 from latency_db.source import LatencySource
 from search_space.cost import cost
 from search_space.presets import named_spec
+from search_space.program import Program
 from search_space.spec import UNetSpec
 
 
@@ -80,3 +81,13 @@ class LatencySourceSuite:
         """By multiply-accumulates, which the named designs are far apart in."""
         by_macs = sorted(networks, key=lambda network: cost(network).macs)
         assert source.predict(by_macs[0]).ms < source.predict(by_macs[-1]).ms
+
+    def test_a_program_takes_as_long_as_its_calls(
+        self, source: LatencySource, networks: list[UNetSpec]
+    ) -> None:
+        """A UNet of four steps takes four times one step."""
+        for network in networks:
+            steps = source.predict(Program("unet", network, calls=4))
+            once = source.predict(network)
+            assert math.isclose(steps.ms, 4 * once.ms, rel_tol=1e-9)
+            assert steps.low < steps.ms < steps.high or once.low == once.high
