@@ -1,4 +1,4 @@
-"""`walkbench spec`: list, show, compare and import specs.
+"""`walkbench spec`: list, show, compare, draw and import specs.
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
@@ -76,6 +76,40 @@ def diff(a: SpecArgument, b: SpecArgument, format: FormatOption = Format.table) 
         err.print("the same network")
         return
     emit(rows, format)
+
+
+def draw(
+    spec: SpecArgument,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE.svg", help="The SVG file to write.")],
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Frame the blocks that differ from this spec's."),
+    ] = None,
+) -> None:
+    """Draw a network: its stages, sites, attention and skips, widths to scale.
+
+    The drawing is readable on light and on dark, and on a phone.
+    """
+    from search_space.atomic import write_file
+    from search_space.errors import WalkbenchError
+    from search_space.load import load_network
+    from studies.drawing.draw import draw as draw_network
+
+    if to.suffix.lower() != ".svg":
+        raise WalkbenchError(f"a drawing is an SVG; {str(to)!r} does not end in .svg")
+    other = load_network(against) if against is not None else None
+    drawn = draw_network(
+        load_network(spec), _title(spec), against=other, other=_title(against or "")
+    )
+    write_file(to, drawn + "\n")
+    err.print(f"wrote {to}")
+
+
+def _title(spec: str) -> str:
+    """Return a spec's name, or the name of its file."""
+    from search_space.presets import all_named
+
+    return spec if spec in all_named() else Path(spec).stem
 
 
 def import_spec(
@@ -161,9 +195,10 @@ _LIST = [
 
 def register(app: typer.Typer) -> None:
     """Add the group to ``app``."""
-    group = typer.Typer(help="List, show, compare and import specs.", no_args_is_help=True)
+    group = typer.Typer(help="List, show, compare, draw and import specs.", no_args_is_help=True)
     group.command("list")(list_specs)
     group.command()(show)
     group.command()(diff)
+    group.command()(draw)
     group.command("import")(import_spec)
     app.add_typer(group, name="spec")

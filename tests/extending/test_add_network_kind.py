@@ -58,6 +58,7 @@ from search_space.sample import RandomValues
 from search_space.space import FixedValues, OutsideSpace, SearchSpace
 from search_space.trace import trace
 from studies.cli.main import app
+from studies.drawing.draw import draw
 
 
 @frozen
@@ -218,6 +219,13 @@ def test_the_cost_command_prices_its_file(tmp_path: Path) -> None:
     assert (shown["digest"], shown["params"]) == (TOY.digest(), cost(TOY).params)
     keys = [row["block"] for row in shown["blocks"]]
     assert [parse_key(key).key for key in keys] == keys
+
+
+def test_it_is_drawn_as_a_column_of_its_segments() -> None:
+    picture = draw(TOY, "toy")
+    for name in TOY.plan().names:
+        assert f">{name}</text>" in picture
+    assert picture.count("<title>") == 1 + len(list(TOY.plan().steps()))
 
 
 def test_it_is_measured_and_estimated(tmp_path: Path) -> None:

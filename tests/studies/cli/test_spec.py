@@ -93,3 +93,20 @@ def test_mistakes_are_one_line_with_exit_code_2(tmp_path):
     assert "cannot write" in run("import", str(PUBLISHED / "sdxl.json"), "--to", to, code=2)
     assert "did you mean 'sdxl'" in run("show", "sdxll", code=2)
     assert "did you mean 'sd21'" in run("diff", "sd15", "sd22", code=2)
+
+
+def test_draw_writes_a_drawing_with_its_differences_framed(tmp_path):
+    to = tmp_path / "mqa.svg"
+    run("draw", "F/mqa", "--against", "F/ffn-3", "--to", str(to))
+    picture = to.read_text()
+    assert picture.startswith("<svg") and picture.count('class="differs"') == 11
+    assert "framed: differs from F/ffn-3" in picture
+
+
+def test_a_drawing_is_an_svg_of_a_spec_that_exists(tmp_path):
+    assert "does not end in .svg" in run("draw", "sdxl", "--to", str(tmp_path / "a.png"), code=2)
+    said = run("draw", "F/mqb", "--to", str(tmp_path / "a.svg"), code=2)
+    assert "did you mean 'F/mqa'" in said
+    said = run("draw", "sdxl", "--to", "/proc/nowhere/a.svg", code=2)
+    assert "cannot write" in said
+    assert list(tmp_path.iterdir()) == []
