@@ -82,13 +82,20 @@ def draw(
     title = name or name_of(network) or network.digest()
     shape = arms(network)
     steps = dict(network.plan().steps())
-    canvas = _Canvas(_scale(list(steps.values())), _changed(network, against))
+    aside = {place for place, _ in shape.aside}
+    drawn = [step for place, step in steps.items() if place not in aside]
+    canvas = _Canvas(_scale(drawn), _changed(network, against))
     y = _head(canvas, network, title, other if against is not None else "")
     stages = bool(shape.rows and (shape.rows[0].up or shape.mid))
     y = _two_arms(canvas, network, shape, y) if stages else _one_arm(canvas, shape, y)
-    blocks = [step.block for step in steps.values()]
-    drawn, y = legend(blocks, canvas.pixels, y + 26, WIDTH - 2 * MARGIN, bool(canvas.changed))
-    body = "".join([*canvas.under, *canvas.parts, drawn])
+    key, y = legend(
+        [step.block for step in drawn],
+        canvas.pixels,
+        y + 26,
+        WIDTH - 2 * MARGIN,
+        bool(canvas.changed),
+    )
+    body = "".join([*canvas.under, *canvas.parts, key])
     return document(body, (WIDTH, y + MARGIN), title, alone=alone, words=_spoken(network))
 
 
@@ -103,7 +110,7 @@ def _changed(network: Network, against: Network | None) -> frozenset[str]:
 
 
 def _scale(steps: Sequence[Step]) -> float:
-    marks = [mark_of(step.block) for step in steps if step.leaves == "x"]
+    marks = [mark_of(step.block) for step in steps]
     widest, channels = max(m.widest for m in marks), max(m.channels for m in marks)
     return min(COLUMN / widest, CHANNELS / channels)
 

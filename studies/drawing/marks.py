@@ -92,7 +92,7 @@ def conv_words(conv: Conv) -> str:
 
 
 def attention_words(layer: Any) -> str:
-    """Write the attention of a layer, of a path or of the middle: SA CA; FFN where there is none."""
+    """Write the attention of a layer, or of the middle: SA CA; FFN alone without any."""
     parts = (("SA", layer.self_attention), ("CA", layer.cross_attention))
     return " ".join(name for name, has in parts if has) or "FFN alone"
 

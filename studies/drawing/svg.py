@@ -1,8 +1,7 @@
 """SVG elements as text: what a drawing is made of, and the document around it.
 
-Colours are readable on white and on black; text has the colour of its surroundings (`currentColor`),
-which a document of its own sets by the reader's preference. Text is escaped, and characters that XML
-does not allow are replaced.
+Text has the colour of its surroundings (`currentColor`), which a document of its own sets by the
+reader's preference. It is escaped, and characters that XML does not allow are replaced.
 
 >>> text("a < b", 3, 4)
 '<text x="3" y="4" font-size="13" fill="currentColor">a &lt; b</text>'
@@ -40,7 +39,7 @@ def element(tag: str, content: str = "", **attributes: object) -> str:
 
 
 def text(words: str, x: float, y: float, size: float = 13, **more: object) -> str:
-    """Return one line of text from its left end on the baseline; ``anchor`` in ``more`` moves it."""
+    """Return a line of text from its left end on the baseline, or by ``anchor`` in ``more``."""
     if "anchor" in more:
         more["text_anchor"] = more.pop("anchor")
     attributes = {"x": x, "y": y, "font_size": size, "fill": "currentColor", **more}

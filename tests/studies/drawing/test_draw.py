@@ -1,4 +1,4 @@
-"""Drawings: valid XML for any spec, widths to scale, skips between the right sites, hostile names."""
+"""Drawings: XML for any spec, widths to scale, skips between the right sites, hostile names."""
 
 import re
 from xml.etree import ElementTree
