@@ -187,11 +187,11 @@ def _row(
     slots = max(len(row.down) + 1, len(row.up))
     left: list[Site | None] = [*reversed(row.down), None, *[None] * slots][:slots]
     right: list[Site | None] = [*row.up, *[None] * slots][:slots]
-    tall = [max(LEAST_SITE * bool(a or b), _height(a), _height(b)) for a, b in
+    heights = [max(LEAST_SITE * bool(a or b), _height(a), _height(b)) for a, b in
             zip(left, right, strict=True)]  # fmt: skip
-    bottom = y + sum(tall) + SITE_GAP * sum(height > 0 for height in tall)
+    bottom = y + sum(heights) + SITE_GAP * sum(height > 0 for height in heights)
     ends = bottom
-    for down, up, height in zip(left, right, tall, strict=True):
+    for down, up, height in zip(left, right, heights, strict=True):
         if not height:
             continue
         skip_y = bottom - SKIP_ABOVE
@@ -206,9 +206,9 @@ def _row(
                     places[place] = (LEFT, skip_y)
         if up is not None:
             _site(canvas, up, RIGHT, bottom - _height(up), rises=True)
-            if up.takes in places:
-                end = RIGHT - canvas.half(up.steps[0][1].block)
-                _skip(canvas, places[up.takes], (end, skip_y))
+            if up.takes is not None and up.takes in places:
+                reaches = RIGHT - canvas.half(up.steps[0][1].block)
+                _skip(canvas, places[up.takes], (reaches, skip_y))
         bottom -= height + SITE_GAP
     return ends
 
@@ -217,7 +217,7 @@ def _height(site: Site | None) -> float:
     if site is None:
         return 0.0
     marks = [mark_of(step.block).height for _, step in site.steps]
-    return sum(marks) + GAP * (len(marks) - 1)
+    return sum(marks, 0.0) + GAP * (len(marks) - 1)
 
 
 def _site(canvas: _Canvas, site: Site, x: float, y: float, *, rises: bool) -> None:
@@ -257,8 +257,10 @@ def _frame(half: float, height: float) -> str:
 
 
 def _skip(canvas: _Canvas, start: tuple[float, float], end: tuple[float, float]) -> None:
-    line = {"stroke": SKIP, "stroke_width": 1.3, "stroke_dasharray": "4 3", "fill": "none"}
-    canvas.under.append(path([start, end], **line))
+    dash = "4 3"
+    canvas.under.append(
+        path([start, end], stroke=SKIP, stroke_width=1.3, stroke_dasharray=dash, fill="none")
+    )
     canvas.under.append(element("circle", cx=start[0], cy=start[1], r=2.6, fill=SKIP))
     x, y = end
     canvas.under.append(path([(x - 6, y - 3.5), (x, y), (x - 6, y + 3.5)], closed=True, fill=SKIP))

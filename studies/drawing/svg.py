@@ -25,7 +25,7 @@ def plain(words: str) -> str:
     return escape(_NOT_XML.sub("\ufffd", words))
 
 
-def element(tag: str, content: str = "", **attributes: object) -> str:
+def element(tag: str, content: str = "", /, **attributes: object) -> str:
     """Return an element; underscores in the names of attributes become hyphens.
 
     ``content`` is markup, attributes are text or numbers; one that is None is left out.
@@ -42,8 +42,7 @@ def text(words: str, x: float, y: float, size: float = 13, **more: object) -> st
     """Return a line of text from its left end on the baseline, or by ``anchor`` in ``more``."""
     if "anchor" in more:
         more["text_anchor"] = more.pop("anchor")
-    attributes = {"x": x, "y": y, "font_size": size, "fill": "currentColor", **more}
-    return element("text", plain(words), **attributes)
+    return element("text", plain(words), x=x, y=y, font_size=size, fill="currentColor", **more)
 
 
 def path(points: Sequence[Point], closed: bool = False, **more: object) -> str:
