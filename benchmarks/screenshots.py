@@ -23,7 +23,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from dashboard.data import example_storage
+from dashboard.storages import example_storage
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTH, HEIGHT, WALK_HEIGHT = 1280, 1000, 1230  # the walk has three panels
@@ -60,7 +60,7 @@ def main() -> None:
         save(page, IMAGES / "pareto.png")
         page.set_viewport_size({"width": WIDTH, "height": WALK_HEIGHT})
         page.get_by_role("link", name="Design walk").click()
-        page.get_by_role("heading", name="The design walk").wait_for()
+        page.get_by_role("heading", name="Design walk").wait_for()
         settle(page)
         save(page, IMAGES / "walk.png")
         window.close()

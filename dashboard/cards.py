@@ -1,18 +1,37 @@
 """Cards on a page: the words, figures and tables of `studies.analyses`."""
 
+from collections.abc import Iterable
+from typing import Any
+
+import plotly.graph_objects as go
 import streamlit as st
 
+from dashboard.saving import save_buttons
 from dashboard.tables import table
+from dashboard.theme import themed
 from studies.analyses.card import Card
+
+CONFIG = {
+    "displaylogo": False,
+    "displayModeBar": True,
+    "scrollZoom": False,
+    "modeBarButtonsToRemove": ["autoScale2d", "zoomIn2d", "zoomOut2d"],
+}
+
+
+def show_cards(cards: Iterable[Card], key: str) -> None:
+    """Show ``cards`` one below the other; ``key`` tells their figures from those of other pages."""
+    for number, card in enumerate(cards):
+        show_card(card, f"{key}_{number}")
 
 
 def show_card(card: Card, key: str) -> None:
     """Show ``card``; ``key`` tells its figure from those of other cards."""
-    st.subheader(card.title)
+    st.subheader(card.title, anchor=False)
     for text in card.words:
         st.markdown(plain(text))
     if card.figure is not None:
-        show_figure(card, key)
+        show_figure(card.figure, key, card.title)
     if card.table is not None:
         columns = card.table.columns
         classes = ["n" if column.right else "" for column in columns]
@@ -20,11 +39,16 @@ def show_card(card: Card, key: str) -> None:
     show_notes(card)
 
 
-def show_figure(card: Card, key: str) -> None:
-    """Show the figure of ``card``."""
-    st.plotly_chart(
-        card.figure, theme=None, key=key, config={"displayModeBar": False}, alt=card.title
+def show_figure(figure: go.Figure, key: str, title: str, **options: Any) -> Any:
+    """Show ``figure`` with buttons that save it; return its selection where ``options`` ask so.
+
+    ``title`` says what it shows, to readers that do not see it, and names the saved files.
+    """
+    shown = st.plotly_chart(
+        themed(figure), theme=None, key=key, config=CONFIG, alt=title, **options
     )
+    save_buttons(key, title)
+    return shown
 
 
 def show_notes(card: Card) -> None:

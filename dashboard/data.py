@@ -5,7 +5,6 @@ name and its last trial. Study objects are never cached: each belongs to one thr
 """
 
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import streamlit as st
 from studies.analyses import card as analyses
 from studies.analyses.card import Card
 from studies.reading import StudyData, open_for_reading, read_names, read_study
-from studies.store import DEFAULT_STORAGE
 from studies.walk import walk_rows
 
 
@@ -75,21 +73,3 @@ def shown_url(url: str) -> str:
         return sqlalchemy.make_url(url).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError:
         return url
-
-
-def storage_option(url: str) -> list[str]:
-    """Return the option that makes a command use the storage at ``url``; empty for the default.
-
-    The shell that a command is pasted into may lack this process's environment, so only the
-    built-in default needs no option.
-    """
-    return [] if url == DEFAULT_STORAGE else ["--storage", shown_url(url)]
-
-
-def example_storage() -> str | None:
-    """Return the URL of the example study; None in an installation without it."""
-    folder = files("studies") / "example"
-    if not folder.is_dir():
-        return None
-    databases = sorted(str(path) for path in folder.iterdir() if path.name.endswith(".db"))
-    return f"sqlite:///{databases[0]}" if databases else None

@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from html import escape
 
 STYLE = """<style>
-.wb { overflow-x: auto; }
+.wb { overflow-x: auto; --rule: color-mix(in srgb, currentColor 16%, transparent); }
 .wb table { border-collapse: collapse; width: 100%; font-size: 0.82rem; margin: 0; }
-.wb th, .wb td { padding: 4px 6px; border: 0; border-bottom: 1px solid #e3e6ea; text-align: left;
-                 vertical-align: top; }
-.wb th { font-weight: 600; border-bottom: 1.5px solid #1b1f24; vertical-align: bottom; }
+.wb th, .wb td { padding: 4px 6px; border: 0; border-bottom: 1px solid var(--rule);
+                 text-align: left; vertical-align: top; }
+.wb th { font-weight: 600; border-bottom: 1.5px solid currentColor; vertical-align: bottom; }
 .wb td:first-child, .wb th:first-child { padding-left: 0; }
 .wb td.k { white-space: nowrap; }
 .wb td.n, .wb th.n { text-align: right; }
 .wb td.n { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.wb td.p, .wb td.w { color: #57606a; }
+.wb td.p, .wb td.w { color: color-mix(in srgb, currentColor 72%, transparent); }
 .wb td.p { white-space: nowrap; }
-.wb tr.on td { background: #eef5f8; }
-.wb .none { color: #9aa2ab; }
+.wb tr.on td { background: color-mix(in srgb, currentColor 8%, transparent); }
+.wb .none { color: color-mix(in srgb, currentColor 50%, transparent); }
 </style>"""
 
 

@@ -5,9 +5,9 @@ from functools import lru_cache
 
 import streamlit as st
 
-from dashboard import data
 from dashboard.design_tables import changes
 from dashboard.design_view import show_design
+from dashboard.storages import storage_option
 from dashboard.tables import table
 from latency_db.latency import Latency
 from latency_db.sources import source_of
@@ -118,6 +118,6 @@ def _predict(spec: UNetSpec, origin: LatencyOrigin) -> Latency | None:
 
 def export_command(trial: int, study: str, url: str) -> str:
     """Return the command that exports the trial; a password in ``url`` is left for the user."""
-    words = ["walkbench", "export", str(trial), "--study", study, *data.storage_option(url)]
+    words = ["walkbench", "export", str(trial), "--study", study, *storage_option(url)]
     words += ["--to", f"exported/{study}-{trial}"]
     return shlex.join(words)

@@ -4,9 +4,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import data
-from dashboard.cards import plain, show_card, show_notes
-from dashboard.study_choice import choose_study
+from dashboard import bound, data, frame
+from dashboard.cards import plain, show_card, show_figure, show_notes
 from dashboard.trial_view import show_trial
 from studies import pareto
 from studies.analyses.card import ANALYSES
@@ -30,9 +29,8 @@ def design_label(trial: int) -> str:
     return f"{'● ' if trial in on_front else ''}{trial}: {by_number[trial].label}"
 
 
-st.title("Pareto front")
-places = st.columns([3, 2, 2, 2, 2], gap="small")
-url, study = choose_study(places[0], places[1])
+url, study = frame.study()
+places = st.columns([2, 2, 2], gap="small")
 axes = [metric.name for metric in usable_metrics(study.trials)]
 if len(axes) < 2:
     st.info(
@@ -42,9 +40,9 @@ if len(axes) < 2:
     st.stop()
 
 
-def default_axis(place: int, wanted: str) -> int:
-    """Return the index of ``wanted`` among the axes, else of the one at ``place``."""
-    return axes.index(wanted) if wanted in axes else place
+def default_axis(place: int, wanted: str) -> str:
+    """Return ``wanted`` where it is among the axes, else the axis at ``place``."""
+    return wanted if wanted in axes else axes[place]
 
 
 def axis_name(key: str) -> str:
@@ -53,22 +51,27 @@ def axis_name(key: str) -> str:
 
 
 names = [name for name in study.objectives if name in axes]
-x = places[2].selectbox(
-    "Across",
+x = places[0].selectbox(
+    "X axis",
     axes,
-    index=default_axis(1, names[1] if len(names) > 1 else "params"),
     format_func=axis_name,
-    key=f"x_{study.name}",
+    key=bound.start("x", axes, default_axis(1, names[1] if len(names) > 1 else "params")),
+    bind=bound.BIND,
 )
-y = places[3].selectbox(
-    "Up",
+y = places[1].selectbox(
+    "Y axis",
     axes,
-    index=default_axis(0, names[0] if names else "macs"),
     format_func=axis_name,
-    key=f"y_{study.name}",
+    key=bound.start("y", axes, default_axis(0, names[0] if names else "macs")),
+    bind=bound.BIND,
 )
-colour = places[4].selectbox(
-    "Colour", [ROLE, *axes], format_func=axis_name, key=f"colour_{study.name}"
+colours = [ROLE, *axes]
+colour = places[2].selectbox(
+    "Colour",
+    colours,
+    format_func=axis_name,
+    key=bound.start("colour", colours, ROLE),
+    bind=bound.BIND,
 )
 with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     bars: Any = st.segmented_control(
@@ -80,7 +83,6 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         key="bars",
     )
     only = st.toggle("Within budget only", key="feasible_only")
-    st.button("Refresh", icon=":material/refresh:", help="Read the trials that ended since.")
 
 trials = [t for t in study.trials if t.spec and (t.feasible is True or not only)]
 best = pareto.distinct(pareto.front(trials, study.objectives))
@@ -107,14 +109,12 @@ with left:
         selected=chosen,
     )
     for card in shown:
-        st.plotly_chart(
+        show_figure(
             card.figure,
-            theme=None,
-            key="pareto_chart",
+            "pareto_chart",
+            card.title,
             on_select=take_click,
             selection_mode="points",
-            config={"displayModeBar": False, "scrollZoom": False},
-            alt=f"{card.title} of every design of {study.name}",
         )
         show_notes(card)
     if not shown:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard import data
+from dashboard.cards import show_figure
 from dashboard.design_tables import changes
 from dashboard.design_view import show_design
 from dashboard.tables import table
@@ -24,7 +25,6 @@ def take_click() -> None:
         st.session_state.walk_step = points[0]["customdata"][1]
 
 
-st.title("The design walk from SDXL to SnapGen")
 first, second, third = st.columns([3, 2, 2], gap="medium", vertical_alignment="bottom")
 with first:
     family = st.segmented_control(
@@ -52,14 +52,12 @@ left, right = st.columns([3, 2], gap="large")
 with left:
     figure = walk_figure(rows)
     figure.add_vline(row["step"], line={"width": 16, "color": "rgba(11, 110, 153, 0.10)"})
-    st.plotly_chart(
+    show_figure(
         figure,
-        theme=None,
-        key="walk_chart",
+        "walk_chart",
+        "Parameters, MACs and estimated latency of every step of the walk",
         on_select=take_click,
         selection_mode="points",
-        config={"displayModeBar": False},
-        alt="Parameters, MACs and estimated latency of every step of the walk",
     )
     st.caption(
         "Params and MACs are exact, at a 128×128 latent and 77 tokens. Hollow points are "

@@ -9,6 +9,7 @@ them, with what the user chose in the environment.
 2
 """
 
+import json
 import os
 import signal
 import socket
@@ -23,13 +24,14 @@ import typer
 from search_space.errors import WalkbenchError
 from studies.cli.output import err
 
-STUDY = "WALKBENCH_STUDY"  # the page that chooses a study reads it
+STUDY = "WALKBENCH_STUDY"  # the pages read both
+STORAGES = "WALKBENCH_STORAGES"
 
 
 def dashboard(
     storage: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Database URL or SQLite file; the page can open others."),
+        list[str] | None,
+        typer.Option(metavar="URL", help="Database URL or SQLite file; may be given repeatedly."),
     ] = None,
     study: Annotated[
         str | None, typer.Option(metavar="NAME", help="The study to open first.")
@@ -45,7 +47,8 @@ def dashboard(
     """Open the dashboard: Pareto fronts and the design walk, until Ctrl-C."""
     from studies.store import storage_url
 
-    environment = {**os.environ, "OPTUNA_STORAGE": storage_url(storage)}
+    urls = [storage_url(one) for one in storage] if storage else [storage_url()]
+    environment = {**os.environ, STORAGES: json.dumps(urls)}
     if study is not None:
         environment[STUDY] = study
     command = [sys.executable, "-m", "streamlit", "run", str(_app())]

@@ -5,17 +5,35 @@ that is partly measured a hollow square, a published figure an open diamond.
 
 >>> MARK["published"]["symbol"]
 'diamond-open'
+>>> darkened(go.Figure(go.Bar(marker_color="#0b6e99")))["data"][0]["marker"]["color"]
+'#5ab4d6'
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
+import plotly.io as pio
 
 FAMILY_COLOUR = {"M": "#0b6e99", "F": "#c8553d"}
 NAMED_COLOUR = "#c8553d"
 FEASIBLE_COLOUR = "#0b6e99"
 INFEASIBLE_COLOUR = "#b8bec5"
 FRONT_COLOUR = "#1b1f24"
+
+# Colours on a dark page, in place of those on a white one. Blue and vermilion, light against dark,
+# are told apart with any colour vision.
+DARK = {
+    "#0b6e99": "#5ab4d6",
+    "#c8553d": "#f2917a",
+    "#b8bec5": "#6e7781",
+    "#1b1f24": "#f0f3f6",
+    "#57606a": "#a3adb8",
+    "#6a8d3a": "#a5c96f",
+    "#8a6fb0": "#bba3dd",
+    "#ffffff": "#0f1317",
+}
+DARK_PAGE = DARK["#ffffff"]
 
 MARK: dict[str, dict[str, Any]] = {
     "exact": {"symbol": "circle", "size": 9},
@@ -37,3 +55,36 @@ def styled(figure: go.Figure, height: int = 480) -> go.Figure:
         hoverlabel={"align": "left"},
     )
     return figure
+
+
+def darkened(figure: go.Figure) -> dict[str, Any]:
+    """Return ``figure`` for a dark page, as plotly's JSON."""
+    drawn: dict[str, Any] = _recoloured(figure.to_plotly_json(), {**DARK, **_translucent(DARK)})
+    layout = drawn["layout"]
+    layout["template"] = pio.templates["plotly_dark"].to_plotly_json()
+    layout["paper_bgcolor"] = layout["plot_bgcolor"] = DARK_PAGE
+    return drawn
+
+
+def _recoloured(value: Any, colours: Mapping[str, str]) -> Any:
+    """Replace colours wherever they stand; a translucent one keeps its opacity."""
+    if isinstance(value, dict):
+        return {key: _recoloured(one, colours) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_recoloured(one, colours) for one in value]
+    if isinstance(value, str):
+        if value.startswith("rgba("):
+            solid, _, alpha = value.rpartition(",")
+            return f"{colours.get(solid, solid)},{alpha}"
+        return colours.get(value, value)
+    return value
+
+
+def _translucent(colours: Mapping[str, str]) -> dict[str, str]:
+    """Return the same colours as the beginnings of rgba()."""
+    return {_rgba(light): _rgba(dark) for light, dark in colours.items()}
+
+
+def _rgba(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}"

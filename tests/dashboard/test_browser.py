@@ -121,7 +121,7 @@ def test_both_pages_draw_and_a_click_shows_a_design(
         page.screenshot(path=tmp_path / "pareto.png")
 
         page.get_by_role("link", name="Design walk").click()
-        expect(page.get_by_role("heading", name="The design walk from SDXL")).to_be_visible()
+        expect(page.get_by_role("heading", name="Design walk")).to_be_visible()
         page.wait_for_selector(".js-plotly-plot .scatterlayer .point")
         _settle(page)
         spot = page.evaluate(FIND_STEP, "separable")

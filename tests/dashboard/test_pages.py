@@ -6,9 +6,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data
+from dashboard import storages
+from search_space.errors import WalkbenchError
 from studies.store import open_storage
 from tests.dashboard.small_study import make_small_study
 
@@ -19,17 +21,19 @@ APP = str(Path(__file__).parents[2] / "dashboard" / "app.py")
 def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Open the dashboard on a storage; every run must end without an exception."""
 
-    def run(storage: str, study: str | None = None, typed: str | None = None) -> AppTest:
-        monkeypatch.setenv("OPTUNA_STORAGE", storage)
+    def run(url: str, study: str | None = None, **address: str) -> AppTest:
+        monkeypatch.setenv("WALKBENCH_STORAGES", json.dumps([url]))
         if study is not None:
             monkeypatch.setenv("WALKBENCH_STUDY", study)
         page = AppTest.from_file(APP, default_timeout=120)
-        if typed is not None:
-            page.session_state["storage"] = typed
+        for name, value in address.items():
+            page.query_params[name] = value
         page.run()
         assert not page.exception
         return page
 
+    monkeypatch.setattr(storages, "may_type", lambda: True)
+    st.cache_resource.clear()  # storages that earlier tests typed
     monkeypatch.chdir(tmp_path)
     return run
 
@@ -57,16 +61,41 @@ def test_a_storage_without_studies_says_which_command_makes_one(open_page):
 
 
 def test_the_example_study_is_one_click_away(open_page, small_storage, monkeypatch):
-    monkeypatch.setattr(data, "example_storage", lambda: small_storage)
+    monkeypatch.setattr(storages, "example_storage", lambda: small_storage)
     page = open_page("sqlite:///nowhere.db")
-    page.button[0].click().run()
+    next(b for b in page.button if b.label == "Open the example study").click().run()
     assert not page.exception
     assert page.selectbox(key="study").value == "small"
 
 
-def test_a_storage_that_is_no_address_is_explained(open_page, small_storage):
-    page = open_page(small_storage, typed="not a database")
+def test_a_storage_that_is_no_address_is_explained_and_the_former_stays(open_page, small_storage):
+    page = open_page(small_storage)
+    page.text_input(key="typed_storage").set_value("not a database").run()
     assert "is no database URL" in page.error[0].value
+    assert page.selectbox(key="study").value == "small"
+
+
+def test_a_typed_storage_opens(open_page, small_storage):
+    page = open_page("sqlite:///nowhere.db")
+    page.text_input(key="typed_storage").set_value(small_storage).run()
+    assert not page.exception and not page.info
+    assert page.selectbox(key="study").value == "small"
+
+
+def test_a_path_in_the_address_opens_nothing(open_page, small_storage):
+    page = open_page("sqlite:///nowhere.db", storage=small_storage.removeprefix("sqlite:///"))
+    assert "does not exist" in page.info[0].value
+    assert page.selectbox(key="storage").value == "nowhere.db"
+
+
+def test_storages_are_not_typed_into_a_server_that_others_reach(
+    open_page, small_storage, monkeypatch
+):
+    monkeypatch.setattr(storages, "may_type", lambda: False)
+    page = open_page(small_storage)
+    assert not page.text_input
+    with pytest.raises(WalkbenchError, match="--storage options only"):
+        storages.add_storage("other.db")
 
 
 def test_a_password_is_never_shown(open_page):
@@ -98,9 +127,9 @@ def test_numbers_that_are_uncertain_are_never_bare(open_page, small_storage):
 @pytest.mark.parametrize(("x", "y"), [("params", "macs"), ("peak_activation_bytes", "latency_ms")])
 def test_any_two_numbers_can_span_the_plot(open_page, small_storage, x, y):
     page = open_page(small_storage)
-    page.selectbox(key="x_small").set_value(x)
-    page.selectbox(key="y_small").set_value(y)
-    page.selectbox(key="colour_small").set_value("params").run()
+    page.selectbox(key="x").set_value(x)
+    page.selectbox(key="y").set_value(y)
+    page.selectbox(key="colour").set_value("params").run()
     assert not page.exception
     drawn = figure(page)
     assert "coloraxis" in drawn["layout"]

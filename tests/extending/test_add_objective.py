@@ -71,7 +71,7 @@ def test_tables_reports_figures_and_the_dashboard_show_it(layers, run, tmp_path,
     monkeypatch.setenv("OPTUNA_STORAGE", url)
     dashboard = AppTest.from_file(DASHBOARD, default_timeout=120).run()
     assert not dashboard.exception
-    assert dashboard.selectbox(key="x_small").value == "layers"
+    assert dashboard.selectbox(key="x").value == "layers"
     assert layers.limit(25.0) in " ".join(caption.value for caption in dashboard.caption)
 
 

@@ -1,0 +1,33 @@
+"""`PAGES`: the registry of the dashboard's pages, in the order of its menu.
+
+A page is a script in `dashboard/views` that shows cards. To add one, register it before the app
+runs; `tests/extending/test_add_page.py` does.
+
+>>> PAGES.get("pareto").title
+'Pareto front'
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from search_space.registry import Registry
+
+VIEWS = Path(__file__).with_name("views")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the menu: its title, the name of its icon among Material Symbols, its script."""
+
+    title: str
+    icon: str
+    script: Path
+
+
+PAGES: Registry[Page] = Registry(
+    "page",
+    {
+        "pareto": Page("Pareto front", "scatter_plot", VIEWS / "pareto.py"),
+        "walk": Page("Design walk", "stairs", VIEWS / "walk.py"),
+    },
+)
