@@ -205,7 +205,7 @@ def _check_unit(anchor: Anchor, estimate_ms: float) -> None:
         return
     unit = "seconds" if factor < 1 else "microseconds"
     raise WalkbenchError(
-        f"anchor {anchor.name}: {anchor.ms:g} ms where about {estimate_ms:.3g} ms are expected; "
+        f"anchor {anchor.name}: {anchor.ms:g} ms where about {estimate_ms:,.1f} ms are expected; "
         f"the time seems to be in {unit}, give milliseconds"
     )
 

@@ -97,16 +97,24 @@ def calibrated_names() -> list[str]:
 
 
 def save_calibrated(name: str, device: str, anchors: Sequence[Anchor]) -> Calibration:
-    """Calibrate ``device`` and keep it as ``name``, replacing an earlier one of that name.
+    """Calibrate ``device`` and keep it as ``name``, replacing that device's earlier calibration.
 
-    Raises :class:`WalkbenchError` for a name that is a phone's or a chip's, and as
-    :func:`latency_db.calibrate.calibrate_chip` does; then nothing is written.
+    Raises :class:`WalkbenchError` for a name that is a phone's or a chip's, or a calibration of
+    another device, and as :func:`latency_db.calibrate.calibrate_chip` does; then nothing is
+    written.
     """
     if is_known(name) or not plain_name(name):
         raise WalkbenchError(
             f"a calibrated device cannot be called {name!r}, which "
             + ("is a phone or a chip" if plain_name(name) else "has no letter or digit")
             + '; choose another name, such as "my phone"'
+        )
+    path = calibrated_path(name)
+    other = _device_of(path)
+    if other is not None and plain_name(other) != plain_name(device):
+        raise WalkbenchError(
+            f"{name!r} is a calibration of {other}, not of {device}; "
+            f"choose another name, or remove {path}"
         )
     found = calibrate_chip(device, anchors)
     data = {
@@ -119,7 +127,6 @@ def save_calibrated(name: str, device: str, anchors: Sequence[Anchor]) -> Calibr
             for a in anchors
         ],
     }
-    path = calibrated_path(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as part:
@@ -157,6 +164,14 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} is no calibrated device of this version ({error}); calibrate again"
         ) from None
     return data
+
+
+def _device_of(path: Path) -> str | None:
+    """Return the device that the file calibrates; None for no file, and for a damaged one."""
+    try:
+        return str(_read(path)["device"])
+    except WalkbenchError:
+        return None
 
 
 def _folder() -> Path:

@@ -45,7 +45,7 @@ def calibrate(
     """Calibrate the estimate to one phone, by networks that you timed on it.
 
     Times are medians in milliseconds of one prediction on the Neural Engine. The calibration is
-    kept under --name, which studies accept as [device] name.
+    kept under --name, which studies accept as the device's name.
     """
     from search_space.errors import WalkbenchError
 
@@ -136,7 +136,11 @@ def _calibrate(device: str, measured: Path, name: str, format: Format) -> None:
                 "latency_high_ms": now.high,
             }
         )
-    emit(rows, format, _CALIBRATED, f"{name}: {found.factor:.2f} times the estimate of {device}")
+    caption = (
+        f"{name}: the anchors took {found.factor:.2f} times the estimate of {device}; "
+        "its interval before and now"
+    )
+    emit(rows, format, _CALIBRATED, caption)
     for note in found.notes:
         err.print(f"[yellow]doubtful anchor[/yellow] {note}", soft_wrap=True)
     if format is Format.table:

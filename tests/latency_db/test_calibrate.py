@@ -154,8 +154,17 @@ def test_a_calibration_cannot_take_the_name_of_a_phone(name):
     assert calibrated_names() == []
 
 
+def test_a_calibration_of_another_phone_is_not_replaced():
+    save_calibrated("mine", "iPhone 15 Pro", [anchor("sd15")])
+    with pytest.raises(WalkbenchError, match="of iPhone 15 Pro, not of iPhone 13; choose another"):
+        save_calibrated("mine", "iPhone 13", [anchor("sd15")])
+    assert source_of("mine").name == "estimate calibrated by 1 measured anchor"
+
+
 def test_a_damaged_file_says_to_calibrate_again(tmp_path):
     save_calibrated("mine", "A15", [anchor("sd15")])
     (tmp_path / "home" / "devices" / "mine.json").write_text("{}")
     with pytest.raises(WalkbenchError, match="calibrate again"):
         source_of("mine")
+    save_calibrated("mine", "A16", [anchor("sd15")])
+    assert source_of("mine").device == "mine"
