@@ -6,8 +6,9 @@ arXiv 2403.03206). A batch takes one timestep from each of its equal shares of t
 every single timestep is still logit-normal, and the loss of a batch varies less.
 
 Most of v follows from x_t by arithmetic alone, since data and noise have known moments. A network
-spends its first hundred steps on learning that; :class:`Moments` does it in closed form, so that a
-short run is spent on what designs differ in. The loss is still that of v.
+spends its first hundred steps on learning that; :class:`search_space.modules.moments.Moments` does
+it in closed form, so that a short run is spent on what designs differ in. The loss is still that of
+v.
 
 >>> x0, noise, t = torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4), torch.tensor([0.25, 1.0])
 >>> interpolate(x0, noise, t)[:, 0, 0, 0].tolist()
@@ -18,23 +19,33 @@ True
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-TIME_SCALE = 1000.0  # networks read timesteps from 0 to 1000, as Stable Diffusion's do
+from search_space.modules.moments import TIME_SCALE, Moments, over
+
+__all__ = [
+    "TIME_SCALE",
+    "Moments",
+    "Velocity",
+    "integrate",
+    "interpolate",
+    "logit_normal",
+    "predicted_noise",
+    "predicted_picture",
+    "quantiles",
+    "sample_losses",
+    "stratified_times",
+    "velocity",
+]
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
-def _as(t: Tensor, x: Tensor) -> Tensor:
-    return t.reshape(-1, *[1] * (x.ndim - 1))  # (B,) to (B, 1, 1, 1)
-
-
 def interpolate(x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
     """Return x_t, (B, C, H, W), between pictures ``x0`` and ``noise`` at times ``t``, (B,)."""
-    return torch.lerp(x0, noise, _as(t, x0))
+    return torch.lerp(x0, noise, over(t, x0))
 
 
 def velocity(x0: Tensor, noise: Tensor) -> Tensor:
@@ -44,12 +55,12 @@ def velocity(x0: Tensor, noise: Tensor) -> Tensor:
 
 def predicted_picture(x_t: Tensor, v: Tensor, t: Tensor) -> Tensor:
     """Return the picture that ``v`` implies at x_t: x_t − t·v."""
-    return x_t - _as(t, x_t) * v
+    return x_t - over(t, x_t) * v
 
 
 def predicted_noise(x_t: Tensor, v: Tensor, t: Tensor) -> Tensor:
     """Return the noise that ``v`` implies at x_t: x_t + (1 − t)·v."""
-    return x_t + (1 - _as(t, x_t)) * v
+    return x_t + (1 - over(t, x_t)) * v
 
 
 def sample_losses(predicted: Tensor, target: Tensor) -> Tensor:
@@ -73,41 +84,6 @@ def stratified_times(count: int, generator: torch.Generator) -> Tensor:
     shares = torch.randperm(count, generator=generator)
     offsets = torch.rand(count, generator=generator)
     return logit_normal(((shares + offsets) / count).clamp(1e-6, 1 - 1e-6))
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Mean and variance of the data's values, and what follows from them for every x_t.
-
-    As in EDM (arXiv 2206.00364, §5), for the straight path: var x_t = (1−t)²·σ² + t² and
-    cov(v, x_t) = t − (1−t)·σ².
-    """
-
-    mean: float
-    variance: float
-
-    def normalised(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """Return x_t with mean 0 and variance 1 at every t: what a network should read."""
-        t = _as(t, x_t)
-        return (x_t - (1 - t) * self.mean) / self._variance(t).sqrt()
-
-    def guess(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """Return the best prediction of v that is linear in x_t."""
-        t = _as(t, x_t)
-        slope = self._covariance(t) / self._variance(t)
-        return slope * (x_t - (1 - t) * self.mean) - self.mean
-
-    def residual_std(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """Return the standard deviation of v around :meth:`guess`, (B, 1, 1, 1)."""
-        t = _as(t, x_t)
-        explained = self._covariance(t).square() / self._variance(t)
-        return (1 + self.variance - explained).clamp(min=0).sqrt()
-
-    def _variance(self, t: Tensor) -> Tensor:
-        return (1 - t).square() * self.variance + t.square()
-
-    def _covariance(self, t: Tensor) -> Tensor:
-        return t - (1 - t) * self.variance
 
 
 @torch.no_grad()

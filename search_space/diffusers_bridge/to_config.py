@@ -72,7 +72,7 @@ def _config(spec: UNetSpec, stock: StockClass, use_linear_projection: bool) -> d
         "num_class_embeds": spec.conditions.classes or None,
         **_mid(spec, stock),
         **_depths(spec),
-        **_added(spec),
+        **added_fields(spec),
     }
     if context.projection != "none":
         kinds = {"linear": "text_proj", "linear_rms": "text_proj_rms"}
@@ -120,7 +120,8 @@ def _short(depths: list[int]) -> int | list[int]:
     return depths[0] if len(set(depths)) == 1 else depths
 
 
-def _added(spec: UNetSpec) -> dict[str, Any]:
+def added_fields(spec: UNetSpec) -> dict[str, Any]:
+    """Return the fields of the added embedding, none where the design has none."""
     conditions = spec.conditions
     if not conditions.added_width:
         return {}

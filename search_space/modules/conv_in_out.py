@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from search_space.blocks.conv_in_out import ConvIn, ConvOut
+from search_space.blocks.norm import Norm
 from search_space.modules.activations import ACTIVATIONS
 from search_space.modules.registry import module_of
 
@@ -13,11 +14,10 @@ class Conv3x3(nn.Module):
 
     def __init__(self, block: ConvIn | ConvOut):
         super().__init__()
-        if isinstance(block, ConvOut):
-            self.norm: nn.Module = nn.GroupNorm(
-                block.norm.groups, block.in_channels, eps=block.norm.eps
-            )
-            self.act = ACTIVATIONS[block.norm.activation]()
+        norm: Norm | None = getattr(block, "norm", None)
+        if norm is not None:
+            self.norm: nn.Module = nn.GroupNorm(norm.groups, block.in_channels, eps=norm.eps)
+            self.act = ACTIVATIONS[norm.activation]()
         else:
             self.norm, self.act = nn.Identity(), nn.Identity()
         self.conv = nn.Conv2d(block.in_channels, block.out_channels, 3, padding=1)

@@ -4,6 +4,7 @@ Submodules have the names of the plan's steps and are called with the values the
 class knows nothing about stages or embeddings.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,37 @@ from torch import Tensor, nn
 from search_space.errors import WalkbenchError
 from search_space.modules import build, example
 from search_space.network import Network
-from search_space.plan import SKIP
+from search_space.plan import SKIP, Step
+
+Steps = Sequence[tuple[str, Step]]
+Call = Callable[[nn.Module, dict[str, Tensor]], Tensor]
+
+
+def assemble(network: nn.Module, steps: Steps) -> None:
+    """Add the module of every step to ``network``, under the path of the step."""
+    for path, step in steps:
+        segment, name = path.split(".")
+        if segment not in network._modules:
+            network.add_module(segment, nn.Module())
+        network.get_submodule(segment).add_module(name, build(step.block))
+
+
+def run_steps(network: nn.Module, steps: Steps, values: dict[str, Tensor], call: Call) -> Tensor:
+    """Run ``steps`` on named ``values``, which it extends, and return the last feature map.
+
+    ``call`` runs one module on its arguments.
+    """
+    skips: list[Tensor] = []
+    for path, step in steps:
+        read = [skips.pop() if name == SKIP else values[name] for name in step.reads]
+        given = dict(zip(step.block.arguments, read, strict=True))
+        out = call(network.get_submodule(path), given)
+        if step.adds:
+            out = values[step.leaves] + out
+        values[step.leaves] = out
+        if step.push:
+            skips.append(out)
+    return values["x"]
 
 
 class PlannedNetwork(nn.Module):
@@ -26,11 +57,7 @@ class PlannedNetwork(nn.Module):
         self.network = network
         plan = network.plan()
         self._inputs, self._steps = dict(plan.inputs), list(plan.steps())
-        for path, step in self._steps:
-            segment, name = path.split(".")
-            if segment not in self._modules:
-                self.add_module(segment, nn.Module())
-            self.get_submodule(segment).add_module(name, build(step.block))
+        assemble(self, self._steps)
 
     def forward(self, *args: Any, **named: Any) -> Tensor:
         """Return the output for the network's inputs, in the order of the plan or by name.
@@ -55,17 +82,7 @@ class PlannedNetwork(nn.Module):
 
     def run(self, values: dict[str, Tensor]) -> Tensor:
         """Run the plan on named ``values``, which it extends, and return the last feature map."""
-        skips: list[Tensor] = []
-        for path, step in self._steps:
-            module, names = self.get_submodule(path), step.block.arguments
-            read = [skips.pop() if name == SKIP else values[name] for name in step.reads]
-            out: Tensor = module(**dict(zip(names, read, strict=True)))
-            if step.adds:
-                out = values[step.leaves] + out
-            values[step.leaves] = out
-            if step.push:
-                skips.append(out)
-        return values["x"]
+        return run_steps(self, self._steps, values, lambda module, given: module(**given))
 
 
 def example_inputs(

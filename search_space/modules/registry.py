@@ -17,7 +17,7 @@ from search_space.blocks.block import Block, Input
 
 M = TypeVar("M", bound=Callable[[Any], nn.Module])
 
-MODULES: dict[type[Block], Callable[[Any], nn.Module]] = {}
+MODULES: dict[str, Callable[[Any], nn.Module]] = {}  # by the block's kind
 
 
 def module_of(*blocks: type[Block]) -> Callable[[M], M]:
@@ -27,7 +27,7 @@ def module_of(*blocks: type[Block]) -> Callable[[M], M]:
     """
 
     def register(module: M) -> M:
-        MODULES.update(dict.fromkeys(blocks, module))
+        MODULES.update((block.kind, module) for block in blocks)
         return module
 
     return register
@@ -35,7 +35,7 @@ def module_of(*blocks: type[Block]) -> Callable[[M], M]:
 
 def build(block: Block) -> nn.Module:
     """Return the module of ``block``, on torch's current default device and dtype."""
-    return MODULES[type(block)](block)
+    return MODULES[block.kind](block)
 
 
 def block_inputs(block: Block, batch: int = 1) -> dict[str, Tensor]:

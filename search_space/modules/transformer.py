@@ -1,5 +1,8 @@
 """Modules of transformer stacks: projections, layer, feed-forward, the whole stack."""
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -88,7 +91,14 @@ class TransformerProjection(nn.Module):
 
 @module_of(blocks.TransformerStack)
 class TransformerStack(nn.Module):
-    """``depth`` layers over the tokens of a feature map."""
+    """``depth`` layers over the tokens of a feature map.
+
+    ``gradient_checkpointing`` recomputes each layer in the backward pass through the function
+    beside it; diffusers' ``enable_gradient_checkpointing`` sets both.
+    """
+
+    gradient_checkpointing = False
+    _gradient_checkpointing_func: Callable[..., Tensor]
 
     def __init__(self, block: blocks.TransformerStack):
         super().__init__()
@@ -102,6 +112,10 @@ class TransformerStack(nn.Module):
         if self.head_dim is not None:
             rope = rope_table(x.shape[2], x.shape[3], self.head_dim, x.device, x.dtype)
         tokens = self.projection.enter(x)  # (B, H·W, inner)
+        recompute = self.gradient_checkpointing and torch.is_grad_enabled()
         for layer in self.layers:
-            tokens = layer(tokens, context, rope)
+            if recompute:
+                tokens = self._gradient_checkpointing_func(layer, tokens, context, rope)
+            else:
+                tokens = layer(tokens, context, rope)
         return self.projection.leave(tokens, x)

@@ -177,7 +177,7 @@ def registered() -> Iterator[None]:
     register_kind(NetworkKind("toy-decoder", "toy decoder", _read, PlannedNetwork, AXES))
     register_twin("toy-decoder", _shrink)
     yield
-    del BLOCK_KINDS["plain"], MODULES[Plain]
+    del BLOCK_KINDS["plain"], MODULES["plain"]
     NETWORK_KINDS.unregister("toy-decoder")
     TWINS.unregister("toy-decoder")
 
