@@ -7,9 +7,10 @@
 from pathlib import Path
 
 from search_space.codec import parse_json
+from search_space.decoder.spec import DecoderSpec
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.network import Network, network_from_dict
-from search_space.presets import all_named
+from search_space.presets import named_networks
 from search_space.spec import UNetSpec
 
 
@@ -24,13 +25,24 @@ def load_spec(text: str) -> UNetSpec:
     return network
 
 
+def load_decoder(text: str) -> DecoderSpec:
+    """Return the decoder with this name, or the one in this JSON file.
+
+    Raises :class:`WalkbenchError` as :func:`load_network` does, and for another kind of network.
+    """
+    network = load_network(text)
+    if not isinstance(network, DecoderSpec):
+        raise WalkbenchError(f"{text} is a network of kind {network.kind}; a decoder is needed")
+    return network
+
+
 def load_network(text: str) -> Network:
     """Return the network with this name, or the one in this JSON file.
 
     Raises :class:`WalkbenchError` for a name that is not known, a file that cannot be read, and a
     network that is malformed or contradicts itself.
     """
-    named, path = all_named(), Path(text)
+    named, path = named_networks(), Path(text)
     if text in named:
         return named[text]
     if path.suffix != ".json" and not _is_file(path):

@@ -81,6 +81,7 @@ NETWORK_KINDS: Registry[NetworkKind] = Registry(
     "kind of network",
     {
         "unet": "search_space.unet_kind:UNET",
+        "decoder": "search_space.decoder.kind:DECODER",
         "text-encoder": "search_space.text_encoder:TEXT_ENCODER",
         "picture": "search_space.picture:PICTURE",
     },

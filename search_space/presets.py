@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
+from search_space.decoder.presets import all_decoders
 from search_space.errors import raise_unknown
 from search_space.frozen import frozen
 from search_space.network import Network
@@ -237,6 +238,11 @@ def named_spec(name: str) -> UNetSpec:
     return named[name] if name in named else raise_unknown("spec", name, named)
 
 
+def named_networks() -> dict[str, Network]:
+    """Return everything that has a name, UNets first, then decoders."""
+    return {**all_named(), **all_decoders()}
+
+
 def name_of(network: Network) -> str | None:
-    """Return the first name of ``network``, or None when no named spec equals it."""
-    return next((name for name, known in all_named().items() if known == network), None)
+    """Return the first name of ``network``, or None when no named network equals it."""
+    return next((name for name, known in named_networks().items() if known == network), None)

@@ -7,6 +7,7 @@
 
 from dataclasses import replace
 
+from search_space.decoder.spec import DecoderSpec
 from search_space.errors import WalkbenchError
 from search_space.network import Network
 from search_space.spec import UNetSpec
@@ -15,14 +16,19 @@ from search_space.spec import UNetSpec
 def resized(network: Network, latent: int | None = None, tokens: int | None = None) -> Network:
     """Return ``network`` at these sizes.
 
-    Raises :class:`SpecError` when they do not fit it, :class:`WalkbenchError` for a network of
-    another kind than UNet.
+    Raises :class:`SpecError` when they do not fit it, :class:`WalkbenchError` for a size that its
+    kind does not have.
     """
     if latent is None and tokens is None:
         return network
+    if isinstance(network, DecoderSpec):
+        if tokens is not None:
+            raise WalkbenchError("tokens is a size of UNets; a decoder reads no text")
+        return network.replace(latent_size=latent)
     if not isinstance(network, UNetSpec):
         raise WalkbenchError(
-            f"latent and tokens are sizes of UNets; this network is of kind {network.kind}"
+            f"latent and tokens are sizes of UNets and decoders; this network is of kind "
+            f"{network.kind}"
         )
     spec = network
     if latent is not None:

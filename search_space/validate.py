@@ -76,12 +76,13 @@ def _check_stage(spec: "UNetSpec", index: int, where: str) -> None:
         raise SpecError(
             f"{where}.head_dim {stage.head_dim} is not a multiple of 4, which rope needs"
         )
-    _check_conv(stage.conv, f"{where}.conv")
+    check_conv(stage.conv, f"{where}.conv")
     for name, path in (("down", stage.down), ("up", stage.up)):
         _check_path(path, f"{where}.{name}")
 
 
-def _check_conv(conv: "Conv", where: str) -> None:
+def check_conv(conv: "Conv", where: str) -> None:
+    """Raise :class:`SpecError` unless ``conv`` names a kind and holds only options it has."""
     CONV.check(conv.kind, f"{where}.kind")
     check_positive(conv.expansion, f"{where}.expansion")
     without = [name for name in OPTIONS if name not in CONV_KINDS[conv.kind].options]

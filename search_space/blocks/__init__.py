@@ -19,6 +19,14 @@ True
 
 from search_space.blocks.block import BLOCK_KINDS, Block, Input, register_block
 from search_space.blocks.conv_in_out import ConvIn, ConvOut
+from search_space.blocks.decoder import (
+    MapAttention,
+    PlainResBlock,
+    TinyBlock,
+    TinyIn,
+    TinyOut,
+    UpsampleConv,
+)
 from search_space.blocks.embeddings import AddedEmbed, ClassEmbed, ContextProj, TimeEmbed
 from search_space.blocks.norm import Activation, Norm
 from search_space.blocks.parse_key import parse_key
@@ -50,7 +58,9 @@ __all__ = [
     "ConvOut",
     "Fuse",
     "Input",
+    "MapAttention",
     "Norm",
+    "PlainResBlock",
     "QKNorm",
     "RelativePositions",
     "ResBlock",
@@ -60,9 +70,13 @@ __all__ = [
     "TextOutput",
     "TextPooled",
     "TimeEmbed",
+    "TinyBlock",
+    "TinyIn",
+    "TinyOut",
     "TransformerLayer",
     "TransformerProjection",
     "TransformerStack",
+    "UpsampleConv",
     "WithoutSelfAttention",
     "parse_key",
     "register_block",

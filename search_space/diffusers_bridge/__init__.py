@@ -1,4 +1,4 @@
-"""UNets of diffusers as specs and back: configs and weights, both ways, the same output.
+"""UNets and decoders of diffusers as specs and back: configs and weights, the same output.
 
     spec = spec_from_config(json.load(open("unet/config.json")))
     unet = UNet(spec)
@@ -13,7 +13,13 @@ themselves and is the only module that imports it.
 True
 """
 
-from search_space.diffusers_bridge.from_config import spec_from_config
+from search_space.diffusers_bridge.decoder_config import config_from_decoder, decoder_from_config
+from search_space.diffusers_bridge.decoder_weights import (
+    decoder_parameter_names,
+    decoder_state_to_diffusers,
+    decoder_state_to_walkbench,
+)
+from search_space.diffusers_bridge.from_config import network_from_config, spec_from_config
 from search_space.diffusers_bridge.to_config import config_from_spec
 from search_space.diffusers_bridge.weights import (
     parameter_names,
@@ -22,7 +28,13 @@ from search_space.diffusers_bridge.weights import (
 )
 
 __all__ = [
+    "config_from_decoder",
     "config_from_spec",
+    "decoder_from_config",
+    "decoder_parameter_names",
+    "decoder_state_to_diffusers",
+    "decoder_state_to_walkbench",
+    "network_from_config",
     "parameter_names",
     "spec_from_config",
     "state_dict_to_diffusers",

@@ -19,6 +19,7 @@ True
 from collections.abc import Mapping
 from typing import Any
 
+from search_space.decoder.spec import DecoderSpec
 from search_space.diffusers_bridge.classes import (
     ACTIVATIONS,
     CLASSES,
@@ -28,6 +29,7 @@ from search_space.diffusers_bridge.classes import (
     Attends,
     StockClass,
 )
+from search_space.diffusers_bridge.decoder_config import DECODER_CLASSES, decoder_from_config
 from search_space.diffusers_bridge.depths import down_depths, mid_depth, up_depths
 from search_space.diffusers_bridge.fields import Fields, is_count, show
 from search_space.errors import WalkbenchError
@@ -46,6 +48,26 @@ from search_space.spec import (
 SDXL_POOLED = 1280  # pooled width of OpenCLIP bigG, SDXL's second text encoder
 SDXL_SIZE_IDS = 6  # original height and width, crop top and left, target height and width
 DEFAULT_LATENT = 128
+
+
+def network_from_config(
+    config: Mapping[str, Any],
+    *,
+    tokens: int = 77,
+    latent_size: int | None = None,
+    size_ids: int | None = None,
+) -> UNetSpec | DecoderSpec:
+    """Return the UNet, or the decoder of the autoencoder, of a diffusers config.
+
+    The arguments are those of :func:`spec_from_config`; a decoder reads ``latent_size`` alone.
+    """
+    name = config.get("_class_name") if isinstance(config, Mapping) else None
+    if isinstance(name, str) and name in DECODER_CLASSES:
+        return decoder_from_config(config, latent_size=latent_size)
+    if isinstance(name, str) and name not in CLASSES:
+        known = ", ".join([*CLASSES, *DECODER_CLASSES])
+        raise WalkbenchError(f"_class_name is {show(name)}; {known} can be imported")
+    return spec_from_config(config, tokens=tokens, latent_size=latent_size, size_ids=size_ids)
 
 
 def spec_from_config(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from search_space.diffusers_bridge.classes import CLASSES
+from search_space.diffusers_bridge.decoder_config import DECODER_CLASSES
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.spec import UNetSpec
 
@@ -25,8 +26,8 @@ _ADDED = {"pooled": "text_embeds", "size_ids": "time_ids"}
 
 def stock_class(name: str) -> Any:
     """Return diffusers' class; raises :class:`WalkbenchError` when diffusers is missing or old."""
-    if name not in CLASSES:
-        raise_unknown("diffusers class", name, CLASSES)
+    if name not in CLASSES and name not in DECODER_CLASSES:
+        raise_unknown("diffusers class", name, [*CLASSES, *DECODER_CLASSES])
     try:
         import diffusers
     except ImportError:
@@ -42,6 +43,11 @@ def stock_class(name: str) -> Any:
 
 def stock_unet(config: Mapping[str, Any]) -> Any:
     """Return the diffusers model of ``config``, on torch's default device and dtype."""
+    return stock_class(config["_class_name"]).from_config(dict(config))
+
+
+def stock_autoencoder(config: Mapping[str, Any]) -> Any:
+    """Return the diffusers autoencoder of ``config``, on torch's default device and dtype."""
     return stock_class(config["_class_name"]).from_config(dict(config))
 
 

@@ -58,7 +58,7 @@ def parameter_names(spec: UNetSpec) -> dict[str, str]:
     config_from_spec(spec)
     last, names = len(spec.stages) - 1, {}
     for path, step in plan(spec).steps():
-        for inner in _inner_names(step.block):
+        for inner in inner_names(step.block):
             names[f"{path}.{inner}"] = _theirs(path, step.block, inner, last)
     return names
 
@@ -70,7 +70,7 @@ def state_dict_to_walkbench(spec: UNetSpec, state: Mapping[str, Tensor]) -> dict
     naming parameters that are missing or unexpected.
     """
     names = parameter_names(spec)
-    _check_names(names.values(), state, "diffusers")
+    check_names(names.values(), state, "diffusers")
     return {
         ours: state[theirs][:, :, 0, 0] if _is_conv(ours, state[theirs]) else state[theirs]
         for ours, theirs in names.items()
@@ -86,7 +86,7 @@ def state_dict_to_diffusers(
     parameters that are missing or unexpected.
     """
     names = parameter_names(spec)
-    _check_names(names, state, "Walkbench")
+    check_names(names, state, "Walkbench")
     out = {}
     for ours, theirs in names.items():
         as_conv = not use_linear_projection and _PROJECTION.search(ours)
@@ -98,7 +98,8 @@ def _is_conv(ours: str, weight: Tensor) -> bool:
     return weight.ndim == 4 and _PROJECTION.search(ours) is not None
 
 
-def _check_names(needed: Iterable[str], given: Iterable[str], whose: str) -> None:
+def check_names(needed: Iterable[str], given: Iterable[str], whose: str) -> None:
+    """Raise :class:`WalkbenchError` naming parameters that are missing or unexpected."""
     wanted, found = dict.fromkeys(needed), dict.fromkeys(given)
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
@@ -115,7 +116,8 @@ def _some(what: str, names: list[str]) -> str:
 
 
 @cache
-def _inner_names(block: Block) -> tuple[str, ...]:
+def inner_names(block: Block) -> tuple[str, ...]:
+    """Return the names of a block's parameters within its module."""
     with torch.device("meta"):
         return tuple(build(block).state_dict())
 
@@ -134,8 +136,8 @@ def _theirs(path: str, block: Block, inner: str, last: int) -> str:
     if step.endswith("sample"):
         return f"{where}.{step}rs.0.{inner}"
     if isinstance(block, TransformerStack):
-        return f"{where}.attentions.{number}.{_rename(inner, _STACK)}"
-    return f"{where}.resnets.{number}.{_rename(inner, _RESBLOCK)}"
+        return f"{where}.attentions.{number}.{rename(inner, _STACK)}"
+    return f"{where}.resnets.{number}.{rename(inner, _RESBLOCK)}"
 
 
 def _ends(step: str, block: Block, inner: str) -> str:
@@ -149,10 +151,11 @@ def _ends(step: str, block: Block, inner: str) -> str:
     if step in ("conv_in", "conv_out"):
         return f"{step}.{inner.removeprefix('conv.')}"
     name = {"time": "time_embedding", "added": "add_embedding", "classes": "class_embedding"}[step]
-    return f"{name}.{_rename(inner, _EMBEDDING)}"
+    return f"{name}.{rename(inner, _EMBEDDING)}"
 
 
-def _rename(name: str, patterns: Iterable[tuple[str, str]]) -> str:
+def rename(name: str, patterns: Iterable[tuple[str, str]]) -> str:
+    """Return ``name`` with each pattern replaced, in order."""
     for pattern, replacement in patterns:
         name = re.sub(pattern, replacement, name)
     return name

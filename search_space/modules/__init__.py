@@ -11,6 +11,14 @@ torch.Size([1, 32, 16, 16])
 
 from search_space.modules.activations import ACTIVATIONS
 from search_space.modules.conv_in_out import Conv3x3
+from search_space.modules.decoder import (
+    MapAttention,
+    PlainResBlock,
+    TinyBlock,
+    TinyIn,
+    TinyOut,
+    UpsampleConv,
+)
 from search_space.modules.embeddings import AddedEmbed, ClassEmbed, ContextProj, TimeEmbed, sinusoid
 from search_space.modules.registry import block_inputs, build, example, module_of
 from search_space.modules.resample import Resample
@@ -31,13 +39,19 @@ __all__ = [
     "Conv3x3",
     "FeedForward",
     "Fuse",
+    "MapAttention",
+    "PlainResBlock",
     "ResBlock",
     "Resample",
     "TextLayer",
     "TimeEmbed",
+    "TinyBlock",
+    "TinyIn",
+    "TinyOut",
     "TransformerLayer",
     "TransformerProjection",
     "TransformerStack",
+    "UpsampleConv",
     "block_inputs",
     "build",
     "example",

@@ -62,7 +62,7 @@ def cost(
         nested = {"blocks": rows, "crosscheck": checks}
         emit({**total, **{name: part for name, part in nested.items() if part}}, format)
         return
-    emit(total, format, _TOTAL)
+    emit(total, format, [column for column in _TOTAL if column.key in total])
     if rows:
         emit(rows, format, _BLOCKS, "Where it goes: all occurrences of each distinct block")
     if checks:

@@ -9,12 +9,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.formats import count, giga, millions
+
+if TYPE_CHECKING:
+    from search_space.decoder import DecoderSpec
+    from search_space.spec import UNetSpec
 
 SpecArgument = Annotated[
     str, typer.Argument(metavar="NAME|FILE", help="A named spec or the JSON file of one.")
@@ -24,25 +28,42 @@ SpecArgument = Annotated[
 def list_specs(format: FormatOption = Format.table) -> None:
     """List the named specs with their exact cost."""
     from search_space.cost import cost
-    from search_space.presets import all_named
+    from search_space.presets import named_networks
 
     rows = []
-    for name, spec in all_named().items():
+    for name, spec in named_networks().items():
         priced = cost(spec)
-        row = {"spec": name, "digest": spec.digest(), "params": priced.params, "macs": priced.macs}
-        rows.append(row)
+        row = {"spec": name, "kind": spec.kind, "digest": spec.digest()}
+        rows.append({**row, "params": priced.params, "macs": priced.macs})
     emit(rows, format, _LIST)
 
 
 def show(spec: SpecArgument, format: FormatOption = Format.table) -> None:
-    """Show a spec: its JSON, or a table with one line per stage and direction."""
-    from search_space.load import load_spec
+    """Show a spec: its JSON, or a table with one line per stage (and direction)."""
+    from search_space.decoder import DecoderSpec
+    from search_space.load import load_network
+    from search_space.spec import UNetSpec
 
-    loaded = load_spec(spec)
+    loaded = load_network(spec)
     if format is Format.json:
         emit(loaded.to_dict(), format)
         return
-    rows = [
+    rows: list[dict[str, Any]] = []
+    if isinstance(loaded, UNetSpec):
+        rows = _unet_rows(loaded)
+    elif isinstance(loaded, DecoderSpec):
+        rows = _decoder_rows(loaded)
+    if rows:
+        emit(rows, format, None, f"{spec}, digest {loaded.digest()}")
+    if format is Format.table:
+        shown = ("kind", "format", "stages") if rows else ()
+        emit({k: v for k, v in loaded.to_dict().items() if k not in shown}, format)
+        if loaded == _snapgen_decoder():
+            emit(_open_choices(), format, None, "What the paper leaves open, and the choice here")
+
+
+def _unet_rows(spec: "UNetSpec") -> list[dict[str, Any]]:
+    return [
         {
             "stage": f"{i} {direction}",
             "channels": stage.channels,
@@ -52,21 +73,52 @@ def show(spec: SpecArgument, format: FormatOption = Format.table) -> None:
             "ff_ratio": stage.ff_ratio,
             "conv": _conv(stage.conv),
         }
-        for i, stage in enumerate(loaded.stages)
+        for i, stage in enumerate(spec.stages)
         for direction, path in (("down", stage.down), ("up", stage.up))
     ]
-    emit(rows, format, None, f"{spec}, digest {loaded.digest()}")
-    if format is Format.table:
-        rest = {k: v for k, v in loaded.to_dict().items() if k not in ("format", "stages")}
-        emit(rest, format)
+
+
+def _decoder_rows(spec: "DecoderSpec") -> list[dict[str, Any]]:
+    last = len(spec.stages) - 1
+    return [
+        {
+            "stage": i,
+            "pixels": spec.latent_size << (last - i),
+            "channels": stage.channels,
+            "blocks": stage.blocks,
+            "norms": stage.norms,
+            "attention": "yes" if stage.attention else "none",
+            "conv": _conv(stage.conv),
+        }
+        for i, stage in enumerate(spec.stages)
+    ]
+
+
+def _snapgen_decoder() -> "DecoderSpec":
+    from search_space.decoder import named_decoder
+
+    return named_decoder("snapgen-decoder")
+
+
+def _open_choices() -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    from search_space.decoder.presets import OPEN_CHOICES
+
+    return [asdict(choice) for choice in OPEN_CHOICES]
 
 
 def diff(a: SpecArgument, b: SpecArgument, format: FormatOption = Format.table) -> None:
     """List the fields in which two specs differ."""
     from search_space.differences import differences
-    from search_space.load import load_spec
+    from search_space.errors import WalkbenchError
+    from search_space.load import load_network
 
-    first, second = load_spec(a), load_spec(b)
+    first, second = load_network(a), load_network(b)
+    if first.kind != second.kind:
+        raise WalkbenchError(
+            f"{a} is of kind {first.kind}, {b} of kind {second.kind}; compare two of one kind"
+        )
     other = b if b != a else f"{b} (2)"
     rows = [
         {"field": where, a: one, other: two}
@@ -115,7 +167,9 @@ def _title(spec: str) -> str:
 def import_spec(
     config: Annotated[
         Path,
-        typer.Argument(metavar="FILE|DIR", help="A config.json, or a folder with one or unet/."),
+        typer.Argument(
+            metavar="FILE|DIR", help="A config.json, or a folder with one, unet/ or vae/."
+        ),
     ],
     to: Annotated[
         Path | None, typer.Option("--to", metavar="FILE", help="Write here, not to stdout.")
@@ -128,15 +182,18 @@ def import_spec(
         int | None, typer.Option(min=0, help="Size numbers of an SDXL-like added embedding.")
     ] = None,
 ) -> None:
-    """Turn the config of a diffusers UNet into a spec, or say which fields have no place in one."""
+    """Turn a diffusers config into a spec, or say which fields have no place in one.
+
+    Takes UNets and, of AutoencoderKL and AutoencoderTiny, the decoder.
+    """
     from search_space.atomic import write_file
-    from search_space.diffusers_bridge import spec_from_config
+    from search_space.diffusers_bridge import network_from_config
     from search_space.errors import WalkbenchError
     from search_space.presets import name_of
 
     path, content = _read_config(config)
     try:
-        spec = spec_from_config(content, tokens=tokens, latent_size=latent, size_ids=size_ids)
+        spec = network_from_config(content, tokens=tokens, latent_size=latent, size_ids=size_ids)
     except WalkbenchError as error:
         raise WalkbenchError(f"{path}: {error}") from None
     text = spec.to_json(indent=2)
@@ -152,7 +209,7 @@ def _read_config(path: Path) -> tuple[Path, Any]:
     from search_space.errors import WalkbenchError
 
     if path.is_dir():
-        inside = [path / "config.json", path / "unet" / "config.json"]
+        inside = [path / part / "config.json" for part in ("", "unet", "vae")]
         path = next((p for p in inside if p.is_file()), inside[0])
     try:
         return path, json.loads(path.read_text(encoding="utf-8"))

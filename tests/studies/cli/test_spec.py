@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from search_space.presets import all_named, named_spec
+from search_space.presets import all_named, named_networks, named_spec
 from search_space.spec import UNetSpec
 from studies.cli.main import app
 
@@ -23,7 +23,7 @@ def run(*words, code=0):
 
 def test_list_has_every_named_spec_with_its_exact_parameters():
     rows = {row["spec"]: row for row in json.loads(run("list", "--format", "json"))}
-    assert list(rows) == list(all_named())
+    assert list(rows) == list(named_networks())
     assert rows["sdxl"]["params"] == 2_567_463_684
     assert "2,567,463,684" in run("list")
 
