@@ -51,7 +51,7 @@ DEFAULT_LATENT = 128
 
 
 def network_from_config(
-    config: Mapping[str, Any],
+    config: Any,
     *,
     tokens: int = 77,
     latent_size: int | None = None,

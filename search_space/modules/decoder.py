@@ -58,7 +58,8 @@ class MapAttention(nn.Module):
         q, k, v = (proj(tokens).unsqueeze(1) for proj in (self.q, self.k, self.v))
         seen = F.scaled_dot_product_attention(q, k, v).squeeze(1)  # (B, H·W, C)
         # x first: the sum then has its layout, and what follows copies nothing
-        return x + self.out(seen).transpose(1, 2).reshape(x.shape)
+        out: Tensor = x + self.out(seen).transpose(1, 2).reshape(x.shape)
+        return out
 
 
 @module_of(blocks.UpsampleConv)
