@@ -18,11 +18,25 @@ def flat_row(row: dict[str, Any]) -> dict[str, Any]:
     for field in ("params", "macs", "latency"):
         flat[f"{field}_published"] = _published(published, field)
     flat["fid_published"] = _plain(published.get("fid"), "g") or _note(published)
-    flat["latency"] = (
-        f"{row['latency_ms']:,.0f} ({row['latency_low_ms']:,.0f}–{row['latency_high_ms']:,.0f})"
-    )
+    flat["latency"] = _interval(row)
     flat["proxy_loss"] = _measured(row["proxy_loss"])
     return flat
+
+
+def decoder_row(row: dict[str, Any]) -> dict[str, Any]:
+    """One table row of the decoder's walk."""
+    published = row["published"] or {}
+    flat = {**row, "latency": _interval(row), "memory": row["peak_activation_bytes"] / 2**20}
+    for field in ("params", "latency"):
+        ratio = published.get(f"{field}_ratio")
+        times = f", {ratio['value']}× {ratio['confidence']}" if ratio else ""
+        flat[f"{field}_published"] = _published(published, field) + times
+    return flat
+
+
+def _interval(row: dict[str, Any]) -> str:
+    low, high = row["latency_low_ms"], row["latency_high_ms"]
+    return f"{row['latency_ms']:,.0f} ({low:,.0f}–{high:,.0f})"
 
 
 def _measured(found: dict[str, Any] | None) -> str:
@@ -37,10 +51,11 @@ def _published(published: dict[str, Any], field: str) -> str:
     if field in published:
         figure = published[field]
         unit, letter = (1e9, "G") if field == "macs" else (1e6, "M")
-        return f"{figure['value'] / unit:,.0f} {letter} {figure['confidence']}"
+        digits = 2 if figure["value"] < 10 * unit else 0
+        return f"{figure['value'] / unit:,.{digits}f} {letter} {figure['confidence']}"
     if f"{field}_ms" in published:
         figure = published[f"{field}_ms"]
-        return f"{figure['value']} ms {figure['confidence']}, {figure['device']}"
+        return f"{figure['value']:,} ms {figure['confidence']}, {figure['device']}"
     return "not published"
 
 

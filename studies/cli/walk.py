@@ -1,4 +1,4 @@
-"""`walkbench walk`: the design walk, computed and published figures side by side.
+"""`walkbench walk`: a design walk, computed and published figures side by side.
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from studies.cli.output import Column, Format, FormatOption, emit, err
-from studies.formats import giga, millions, percent
+from studies.formats import decimals, giga, millions, percent
 from studies.walk_text import flat_row
 
 
@@ -26,25 +26,52 @@ class FamilyOption(StrEnum):
     both = "both"
 
 
+class NetworkOption(StrEnum):
+    """What ``--network`` takes."""
+
+    unet = "unet"
+    decoder = "decoder"
+
+
 def walk(
+    network: Annotated[
+        NetworkOption,
+        typer.Option(help="The walk of the UNet, from SDXL, or of the decoder, from SD's."),
+    ] = NetworkOption.unet,
     family: Annotated[
-        FamilyOption,
-        typer.Option(help="M matches the published percentages, F the published totals."),
-    ] = FamilyOption.both,
+        FamilyOption | None,
+        typer.Option(
+            help="Of the UNet: M matches the published percentages, F the published totals.",
+            show_default="both",
+        ),
+    ] = None,
     device: Annotated[
-        str, typer.Option(help="Phone or chip of the latency, such as 'iPhone 15 Pro'.")
-    ] = "iPhone 15 Pro",
+        str | None,
+        typer.Option(
+            help="Phone or chip of the latency, such as 'iPhone 15 Pro'.",
+            show_default="the published one",
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Also write the walk as an interactive plot.")
     ] = None,
     format: FormatOption = Format.table,
 ) -> None:
     """Show the design walk from SDXL to SnapGen with computed and published figures."""
-    from studies.walk import walk_rows
+    from search_space.errors import WalkbenchError
+    from studies.walk import WALK_DEVICE, walk_rows
 
-    rows = walk_rows(family.value, device)
+    if network is NetworkOption.decoder:
+        if family is not None:
+            raise WalkbenchError(
+                "--family is of the UNet's walk, which has two reconstructions; leave it out"
+            )
+        _decoder_walk(device, html, format)
+        return
+    device = device or WALK_DEVICE
+    rows = walk_rows((family or FamilyOption.both).value, device)
     if html is not None:
-        _write_html(rows, html)
+        _write_html(rows, html, "The design walk from SDXL to SnapGen")
     if format is not Format.table:
         emit(rows, format)
         return
@@ -103,11 +130,56 @@ def _legend(device: str) -> None:
     )
 
 
-def _write_html(rows: list[dict[str, Any]], path: Path) -> None:
+def _decoder_walk(device: str | None, html: Path | None, format: Format) -> None:
+    from studies.decoder_walk import DECODER_DEVICE, decoder_walk_rows
+    from studies.walk_text import decoder_row
+
+    device = device or DECODER_DEVICE
+    rows = decoder_walk_rows(device)
+    title = "The decoder's walk from Stable Diffusion to SnapGen"
+    if html is not None:
+        _write_html(rows, html, title)
+    if format is not Format.table:
+        emit(rows, format)
+        return
+    emit([decoder_row(row) for row in rows], format, DECODER, f"{title}, 1024 pixels")
+    emit(rows, format, CHANGES, "What each step changes")
+    err.print(
+        f"Params, MACs and memory (float16) are exact. Milliseconds are estimates for {device} "
+        "with an 80 % interval, never measurements.\n"
+        "×: how many times the first step exceeds this one. Published: SnapGen, arXiv 2412.09619, "
+        "of its last step only; what stands at\nthe first step under ms is 54 × 119 ms. The "
+        "widths are a reconstruction: walkbench spec show snapgen-decoder",
+        style="dim",
+        soft_wrap=True,
+    )
+
+
+DECODER = [
+    Column("step", "step"),
+    Column("params", "params", millions, right=True),
+    Column("params_ratio", "×", decimals(1), right=True, under="params"),
+    Column("params_published", "published", under="params"),
+    Column("macs", "MACs", giga, right=True),
+    Column("macs_ratio", "×", decimals(1), right=True, under="macs"),
+    Column("memory", "peak MiB", decimals(0), right=True),
+    Column("peak_ratio", "×", decimals(1), right=True, under="memory"),
+    Column("latency", "est. ms (80 %)", right=True),
+    Column("latency_ratio", "×", decimals(1), right=True, under="latency"),
+    Column("latency_published", "published", under="latency"),
+]
+CHANGES = [
+    Column("step", "step"),
+    Column("change", "change"),
+    Column("confidence", "the paper's?"),
+]
+
+
+def _write_html(rows: list[dict[str, Any]], path: Path, title: str) -> None:
     from studies.figures.page import write_page
     from studies.figures.walk import walk_figure
 
-    write_page(path, "The design walk from SDXL to SnapGen", [walk_figure(rows)])
+    write_page(path, title, [walk_figure(rows)])
     err.print(f"wrote {path}")
 
 

@@ -1,4 +1,4 @@
-"""The design walk as one figure: params, MACs and estimated latency, step by step.
+"""A design walk as one figure: params, MACs, memory and estimated latency, step by step.
 
 Lines are our figures. An open diamond is where the published change leads from our step before: on
 the line where the reconstruction follows the paper, off it where it does not.
@@ -21,13 +21,14 @@ Row = Mapping[str, Any]
 PANELS = (  # field, title, what a printed unit is
     ("params", "Parameters (millions, exact)", 1e6),
     ("macs", "MACs at a 128×128 latent (billions, exact)", 1e9),
+    ("peak_activation_bytes", "Peak activation memory (MiB, exact)", float(1 << 20)),
     ("latency_ms", "Latency (ms, estimated, bar = 80 % interval)", 1.0),
 )
 
 
 def walk_figure(rows: Sequence[Row]) -> go.Figure:
     """Return the walk of every family in ``rows`` (see `studies.walk.walk_rows`)."""
-    panels = [panel for panel in PANELS if all(row[panel[0]] is not None for row in rows)]
+    panels = [panel for panel in PANELS if all(row.get(panel[0]) is not None for row in rows)]
     figure = make_subplots(
         rows=len(panels),
         cols=1,
@@ -61,20 +62,29 @@ def _line(rows: Sequence[Row], field: str, unit: float, family: str, legend: boo
             "thickness": 1.2,
             "width": 4,
         }
-    colour = FAMILY_COLOUR[family]
+    colour, words = _colour(family), _words(family)
     return go.Scatter(
         x=[row["step"] for row in rows],
         y=values,
         error_y=bars,
-        name=f"family {family}",
+        name=words,
         legendgroup=family,
         showlegend=legend,
         mode="lines+markers",
         line={"color": colour, "dash": "dot" if estimated else "solid", "width": 2},
         marker={**MARK["estimated" if estimated else "exact"], "color": colour},
         customdata=[[row["change"], f"{family}/{row['step']}"] for row in rows],
-        hovertemplate=f"family {family}, %{{x}}: %{{y:,.1f}}<br>%{{customdata[0]}}<extra></extra>",
+        hovertemplate=f"{words}, %{{x}}: %{{y:,.1f}}<br>%{{customdata[0]}}<extra></extra>",
     )
+
+
+def _words(family: str) -> str:
+    """A family of the UNet's walk, or the name of another walk."""
+    return f"family {family}" if family in FAMILY_COLOUR else family
+
+
+def _colour(family: str) -> str:
+    return FAMILY_COLOUR.get(family, FAMILY_COLOUR["F"])
 
 
 def _published(
@@ -101,11 +111,11 @@ def _published(
     return go.Scatter(
         x=steps,
         y=values,
-        name=f"published change, family {family}",
+        name=f"published change, {_words(family)}",
         legendgroup=f"published {family}",
         showlegend=legend,
         mode="markers",
-        marker={**MARK["published"], "color": FAMILY_COLOUR[family], "line": {"width": 2}},
+        marker={**MARK["published"], "color": _colour(family), "line": {"width": 2}},
         customdata=[[text, f"{family}/{step}"] for text, step in zip(texts, steps, strict=True)],
         hovertemplate="%{x}: %{y:,.1f}<br>%{customdata[0]}<extra></extra>",
     )
