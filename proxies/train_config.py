@@ -27,6 +27,7 @@ from search_space.spec import UNetSpec
 
 FILE = "train.yaml"
 FORMAT = 1  # bumped when a key changes meaning
+_WORDS: dict[type, str] = {bool: "true or false", str: "text"}
 T = TypeVar("T")
 
 
@@ -52,6 +53,9 @@ class FlowConfig:
 
     time_mean: float = setting(0.0, help="Mean of the logit-normal times' logit.")
     time_std: float = setting(1.0, help="Its standard deviation.", above=0)
+    linear_guess: bool = setting(
+        True, help="Learn what the data's mean and variance leave over; no stock class can."
+    )
     shift: float = setting(
         1.0,
         help="Times move towards noise by this factor; the sampler's shift is the same.",
@@ -158,11 +162,18 @@ class TrainConfig:
 def config_for(spec: UNetSpec) -> TrainConfig:
     """Return the recipe to begin with for ``spec``: AdamW at a batch of 256.
 
+    A design that a stock class of diffusers builds keeps that class, which makes no linear guess.
     The shift grows with the side of the latents, as √(places) does in SD3 (arXiv 2403.03206,
     §5.3.2), and is their 3 at 128 × 128.
     """
+    from search_space.diffusers_bridge import config_from_spec
+
     shift = max(1.0, round(3 * spec.latent_size / 128, 2))
-    return TrainConfig(flow=FlowConfig(shift=shift))
+    try:
+        config_from_spec(spec)
+    except WalkbenchError:
+        return TrainConfig(flow=FlowConfig(shift=shift))
+    return TrainConfig(flow=FlowConfig(shift=shift, linear_guess=False))
 
 
 def read(path: Path) -> TrainConfig:
@@ -228,8 +239,7 @@ def _section(base: Any, values: dict[str, Any], where: str) -> Any:
         if float in kinds and isinstance(value, str):
             value = _number(value)  # YAML 1.1 takes 2e-4 for text
         if type(value) not in kinds:
-            needed = known[key].allowed(int in kinds) if kinds[0] in (int, float) else kinds[0]
-            words = {bool: "true or false", str: "text"}.get(needed, needed)
+            words = _WORDS.get(kinds[0]) or known[key].allowed(int in kinds)
             raise WalkbenchError(f"{where}.{key} is {value!r}; {words} is needed")
         read[key] = value
     return dataclasses.replace(base, **read)
