@@ -4,10 +4,10 @@ import json
 
 import streamlit as st
 
-from dashboard.design_tables import shared_facts, stage_table
 from dashboard.tables import table
 from search_space.network import Network
 from search_space.spec import UNetSpec
+from studies.design_tables import shared_facts, stage_table
 
 
 def show_design(network: Network, key: str) -> None:

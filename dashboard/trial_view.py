@@ -5,7 +5,6 @@ from functools import lru_cache
 
 import streamlit as st
 
-from dashboard.design_tables import changes
 from dashboard.design_view import show_design
 from dashboard.storages import storage_option
 from dashboard.tables import table
@@ -15,6 +14,7 @@ from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named, named_spec
 from search_space.spec import UNetSpec
+from studies.design_tables import changes
 from studies.figures.hover import outcome
 from studies.formats import percent
 from studies.gallery import read_grid

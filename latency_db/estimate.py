@@ -101,6 +101,11 @@ class ChipEstimate:
             return price
         return np.concatenate([price[:-1], price[-1:] * bits / HALF_BITS])
 
+    def predict_block(self, block: Block) -> Latency:
+        """Return what ``block`` adds to a network; no floor is counted (:func:`estimate_block`)."""
+        latency = self.model.latency(self.model.price_block(block, self.batch), floor=False)
+        return latency if self.units == "ane" else unit_ratio(self.units).of(latency)
+
 
 def estimate_block(block: Block, chip: str) -> Latency:
     """Return the latency that ``block`` adds to a network on ``chip``; no floor is counted.

@@ -34,6 +34,7 @@ from latency_db.table_correction import MIN_NETWORKS, Correction, fit_correction
 from latency_db.table_missing import MissingEntry, guess_of
 from latency_db.table_samples import NORMAL_QUANTILE
 from latency_db.table_sum import BlockSum, Summation, missing_blocks
+from search_space.blocks import Block
 from search_space.errors import WalkbenchError
 from search_space.network import Network
 from search_space.plan import plan
@@ -44,6 +45,7 @@ from search_space.program import Program, is_several, programs_of
 # within it, in the worst of three measurements of five passes each, the default of `measure`
 # (passes_*_to_* in benchmarks/results/latency_sum.json).
 UNCHECKED_SPREAD = 0.065
+LEAST_MS = 1e-6  # of a block whose time was measured as nothing
 
 
 MEASURED_BITS = 16  # what uncompressed weights are called, whatever the table's precision
@@ -114,6 +116,20 @@ class TableSource:
             source = "measured"
         elif total.measured_ms == 0 and self.correction is None:
             source = "estimated"
+        return Latency(ms, max(ms - half, 0.1 * ms), ms + half, total.coverage, source)
+
+    def predict_block(self, block: Block) -> Latency:
+        """Return what ``block`` adds to the sum, uncorrected.
+
+        Raises :class:`MissingEntry` for a block that the table lacks, under the policy "error".
+        """
+        total = self.summation.of_block(block)
+        ms = max(total.blocks_ms, LEAST_MS)
+        random = NORMAL_QUANTILE * math.sqrt(total.variance)
+        half = math.hypot(random, UNCHECKED_SPREAD * total.measured_ms) + total.doubt_ms
+        source: Source = "mixed" if total.measured_ms else "estimated"
+        if total.doubt_ms == 0:
+            source = "measured"
         return Latency(ms, max(ms - half, 0.1 * ms), ms + half, total.coverage, source)
 
     def block_sum(self, network: Network) -> float | None:

@@ -22,7 +22,7 @@ from latency_db.table import Table
 from latency_db.table_missing import Guess
 from search_space.blocks import Block
 from search_space.network import Network
-from search_space.plan import Segment, plan
+from search_space.plan import Segment, Step, plan
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,10 @@ class Summation:
             measured += part.measured_ms
             doubt += part.doubt_ms
         return BlockSum(self.table.floor_ms, ms, variance, measured, doubt)
+
+    def of_block(self, block: Block) -> BlockSum:
+        """Return the sum over the parts of one block, without the price of a call."""
+        return self._segment(Segment((Step("block", block),)))
 
     def _segment(self, segment: Segment) -> BlockSum:
         ms = variance = measured = doubt = 0.0

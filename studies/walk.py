@@ -30,15 +30,15 @@ FamilyChoice = Literal["M", "F", "both"]
 def measured_walk() -> dict[str, dict[str, Any]]:
     """Return what short training measured of each step's change in loss, by `FAMILY/step`.
 
-    From the validation study of the proxy (`benchmarks/proxy_validation.py`): ``relative``,
-    ``low``, ``high`` (a fraction with its 95 % interval), ``verdict``, ``seeds``, ``steps``,
-    ``latent``, and ``untried_latents`` at which the step may look otherwise
+    From the validation study of the proxy (`benchmarks/proxy_validation.py`): the step ``before``,
+    ``relative``, ``low``, ``high`` (a fraction with its 95 % interval), ``verdict``, ``seeds``,
+    ``steps``, ``latent``, and ``untried_latents`` at which the step may look otherwise
     (:mod:`proxies.resolution`).
     """
     text = (files("studies") / "measured_walk.json").read_text("utf-8")
     study = json.loads(text)
     shared = {name: study[name] for name in ("seeds", "steps", "latent")}
-    fields = ("relative", "low", "high", "verdict", "untried_latents")
+    fields = ("before", "relative", "low", "high", "verdict", "untried_latents")
     return {
         change["after"]: {**{field: change[field] for field in fields}, **shared}
         for change in study["changes"]

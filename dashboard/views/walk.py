@@ -4,12 +4,12 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.cards import show_figure
-from dashboard.design_tables import changes
 from dashboard.design_view import show_design
 from dashboard.tables import table
 from dashboard.walk_table import published_lines, walk_table
 from latency_db.devices import device_names
 from search_space.presets import FAMILIES, walk_specs
+from studies.design_tables import changes
 from studies.figures.walk import walk_figure
 from studies.formats import giga, millions, percent
 from studies.verdict import WORDS

@@ -5,7 +5,7 @@ dashboard and `walkbench study show` render the cards of every registered analys
 To add one, register it; `tests/extending/test_add_card.py` does.
 
 >>> ANALYSES.names()
-('overview', 'front', 'walk', 'progress', 'importance', 'designs', 'provenance')
+('overview', 'front', 'walk', 'architectures', 'progress', 'importance', 'designs', 'provenance')
 >>> columns = (CardColumn("design"), CardColumn("params", right=True))
 >>> table = CardTable(columns, (("F/mqa", "389.28 M"),))
 >>> Card("A card", table=table).to_dict()["rows"]
@@ -45,17 +45,31 @@ class CardTable:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A drawing (``svg``, for inside a page) or a picture (``png``), with what it shows."""
+
+    title: str
+    svg: str = ""
+    png: bytes = b""
+
+
+@dataclass(frozen=True)
 class Card:
-    """A result of an analysis: paragraphs of ``words``, a figure, a table, ``notes`` on signs."""
+    """A result of an analysis: paragraphs of ``words``, a figure, a table, ``notes`` on signs.
+
+    ``pictures`` stand before the figure, ``commands`` are lines for a shell.
+    """
 
     title: str
     words: tuple[str, ...] = ()
     figure: go.Figure | None = None
     table: CardTable | None = None
     notes: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    commands: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the card without its figure as JSON types; rows have the headings as keys."""
+        """Return the card without figure and pictures as JSON types; headings are a row's keys."""
         headings = [column.heading for column in self.table.columns] if self.table else []
         rows = self.table.rows if self.table else ()
         return {
@@ -63,6 +77,7 @@ class Card:
             "words": list(self.words),
             "rows": [dict(zip(headings, row, strict=True)) for row in rows],
             "notes": list(self.notes),
+            **({"commands": list(self.commands)} if self.commands else {}),
         }
 
 
@@ -74,6 +89,7 @@ ANALYSES: Registry[Analysis] = Registry(
         "overview": "studies.analyses.overview:overview",
         "front": "studies.analyses.front:fronts",
         "walk": "studies.analyses.walk_steps:walk_steps",
+        "architectures": "studies.analyses.architecture:architectures",
         "progress": "studies.analyses.progress:progress",
         "importance": "studies.analyses.importance:importance",
         "designs": "studies.analyses.designs:designs",

@@ -37,7 +37,7 @@ def _settings(study: StudyData) -> Card:
             lines[f"latency revision{since}"] = one.latency or UNRECORDED
         if shared.proxy:
             lines[f"training revision{since}"] = one.proxy or UNRECORDED
-    rows = tuple((name, text) for key, value in lines.items() for name, text in _flat(key, value))
+    rows = tuple((name, text) for key, value in lines.items() for name, text in flat(key, value))
     return Card("Settings", table=CardTable((CardColumn("setting"), CardColumn("value")), rows))
 
 
@@ -49,19 +49,19 @@ def _origins(study: StudyData) -> list[Card]:
             trials_of.setdefault(json.dumps(origin, sort_keys=True), []).append(trial.number)
     if not trials_of:
         return []
-    origins = [dict(_flat("", json.loads(text))) for text in trials_of]
+    origins = [dict(flat("", json.loads(text))) for text in trials_of]
     names = dict.fromkeys(name for origin in origins for name in origin)
     columns = [CardColumn(f"trials {ranges(numbers)}") for numbers in trials_of.values()]
     rows = tuple((name, *(origin.get(name, "–") for origin in origins)) for name in names)
     return [Card("Provenance", table=CardTable((CardColumn("origin"), *columns), rows))]
 
 
-def _flat(key: str, value: Any) -> Iterator[tuple[str, str]]:
+def flat(key: str, value: Any) -> Iterator[tuple[str, str]]:
     """Yield the leaves of nested settings with their places, such as `versions.torch`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = dataclasses.asdict(value)
     if isinstance(value, Mapping) and value:
         for name, inner in value.items():
-            yield from _flat(f"{key}.{name}".lstrip("."), inner)
+            yield from flat(f"{key}.{name}".lstrip("."), inner)
     else:
         yield key, "–" if value in (None, {}, ()) else str(value)

@@ -11,7 +11,7 @@ from studies.cli.output import Column, Format, emit, err
 
 
 def print_card(card: Card) -> None:
-    """Print ``card``; a figure is only in reports and on the dashboard."""
+    """Print ``card``; figures and pictures are only in reports and on the dashboard."""
     if card.table is None:
         print(card.title)
     for text in card.words:
@@ -24,5 +24,7 @@ def print_card(card: Card) -> None:
         headings = [column.heading for column in card.table.columns]
         rows = [dict(zip(headings, row, strict=True)) for row in card.table.rows]
         emit(rows, Format.table, columns, card.title)
+    for command in card.commands:
+        print(f"    {command}")
     if card.notes and (card.table is not None):
         err.print("\n".join(card.notes), style="dim", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`walkbench study`: run and list studies, show their progress, their designs and their report.
+"""`walkbench study`: run and list studies, show their progress and their designs.
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
@@ -213,17 +213,32 @@ def show_command(
         print()
 
 
-@study.command("report")
-def report_command(
+@study.command("design")
+def design_command(
     name: NameArgument,
-    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The HTML file to write.")],
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", help="Number of the trial.")],
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|TRIAL", help="A named design, or a trial, to compare with."),
+    ] = None,
     storage: StorageOption = None,
+    format: FormatOption = Format.table,
 ) -> None:
-    """Write a study as one HTML page that opens without a network."""
-    from studies.report import write_report
+    """Show one design: numbers, stages, latency by step, costs by part, training, provenance."""
+    from studies.analyses.design import design_cards, reference
+    from studies.cli.cards import print_card
+    from studies.store import storage_url
 
-    write_report(_open(name, storage), to)
-    err.print(f"wrote {to}")
+    study = _open(name, storage)
+    chosen = study.trial(trial)
+    other = reference(study, against, chosen) if against is not None else None
+    found = design_cards(study, chosen, storage_url(storage), other)
+    if format is not Format.table:
+        emit([card.to_dict() for card in found], format)
+        return
+    for card in found:
+        print_card(card)
+        print()
 
 
 @study.command("samples")

@@ -59,11 +59,16 @@ def styled(figure: go.Figure, height: int = 480) -> go.Figure:
 
 def darkened(figure: go.Figure) -> dict[str, Any]:
     """Return ``figure`` for a dark page, as plotly's JSON."""
-    drawn: dict[str, Any] = _recoloured(figure.to_plotly_json(), {**DARK, **_translucent(DARK)})
+    drawn: dict[str, Any] = _recoloured(figure.to_plotly_json(), dark_colours())
     layout = drawn["layout"]
     layout["template"] = pio.templates["plotly_dark"].to_plotly_json()
     layout["paper_bgcolor"] = layout["plot_bgcolor"] = DARK_PAGE
     return drawn
+
+
+def dark_colours() -> dict[str, str]:
+    """Return by colour of a figure its dark one; translucent ones by their beginning, rgba(…."""
+    return {**DARK, **{_rgba(light): _rgba(dark) for light, dark in DARK.items()}}
 
 
 def _recoloured(value: Any, colours: Mapping[str, str]) -> Any:
@@ -78,11 +83,6 @@ def _recoloured(value: Any, colours: Mapping[str, str]) -> Any:
             return f"{colours.get(solid, solid)},{alpha}"
         return colours.get(value, value)
     return value
-
-
-def _translucent(colours: Mapping[str, str]) -> dict[str, str]:
-    """Return the same colours as the beginnings of rgba()."""
-    return {_rgba(light): _rgba(dark) for light, dark in colours.items()}
 
 
 def _rgba(colour: str) -> str:

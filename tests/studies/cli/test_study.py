@@ -219,9 +219,42 @@ def test_the_default_storage_is_made_in_runs(study, tmp_path, monkeypatch):
     assert (tmp_path / "runs" / "walkbench.db").is_file()
 
 
-def test_report_is_one_page_without_a_network(ran, tmp_path):
+@pytest.fixture
+def report(finished):
+    """Run `walkbench report …` on the study of study.toml."""
+
+    def call(*words, code=0):
+        result = CliRunner().invoke(app, ["report", *words, "--storage", str(finished)])
+        assert result.exit_code == code, result.stderr
+        return result
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nope", "--to", "x.html"), "unknown study 'nope'"),
+        (("small", "--to", "/proc/nowhere/x.html"), "cannot write"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_one_line(report, words, said):
+    assert said in one_line(report(*words, code=2))
+
+
+def test_design_shows_one_design_and_the_commands_for_it(ran, tmp_path):
+    cards = json.loads(ran("design", "small", "0", "--against", "sdxl", "--format", "json").stdout)
+    titles = [card["title"] for card in cards]
+    assert titles[0] == "F/mqa, trial 0" and titles[2] == "F/mqa against sdxl"
+    commands = cards[-1]["commands"]
+    assert commands[0].startswith("walkbench export 0 --study small --storage")
+    assert commands[-1].startswith("walkbench ablate --around exported/small-0/spec.json")
+    assert "Where" not in ran("design", "small", "0").stdout
+
+
+def test_report_is_one_page_without_a_network(report, tmp_path):
     page = tmp_path / "out" / "report.html"
-    ran("report", "small", "--to", str(page))
+    report("small", "--to", str(page))
     text = page.read_text()
     assert "Study small" in text and "F/mqa" in text and "Provenance" in text
     assert not re.search(r"<script[^>]*\ssrc=", text)
@@ -236,8 +269,9 @@ def test_report_is_one_page_without_a_network(ran, tmp_path):
         (("run", "nope.toml"), "No such file"),
         (("status", "nope"), "unknown study 'nope'"),
         (("best", "nope"), "unknown study 'nope'"),
-        (("report", "nope", "--to", "x.html"), "unknown study 'nope'"),
-        (("report", "small", "--to", "/proc/nowhere/x.html"), "cannot write"),
+        (("design", "nope", "0"), "unknown study 'nope'"),
+        (("design", "small", "99"), "has no trial 99"),
+        (("design", "small", "0", "--against", "F/mqb"), "did you mean 'F/mqa'"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(ran, words, said):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dashboard.design_tables import changes, shared_facts, stage_table
 from dashboard.tables import table
 from search_space.presets import all_named, named_spec
+from studies.design_tables import changes, shared_facts, stage_table
 
 
 @pytest.mark.parametrize("name", all_named())
