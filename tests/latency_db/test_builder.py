@@ -255,6 +255,7 @@ def test_a_time_is_expected_of_every_block_on_every_backend():
         assert set(seconds) == set(BLOCKS) and all(s > 0 for s in seconds.values())
 
 
+@pytest.mark.slow
 def test_graphs_are_exported_once_and_found_again(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert prepare_graphs([BLOCKS[0]], "onnxruntime", {}, None, workers=1) == 2

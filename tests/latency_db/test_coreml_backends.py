@@ -190,6 +190,7 @@ def test_an_operator_off_the_neural_engine_is_marked_loudly(attached, tmp_path):
     assert list(outcome.fallbacks.values()) == ["CPU FALLBACK 25 %, ane 75 %"]
 
 
+@pytest.mark.slow
 def test_a_phone_that_locks_stops_the_run_and_keeps_what_was_measured(attached, tmp_path):
     backend = iphone(tmp_path / "packages")
     table = tmp_path / "t.csv"

@@ -124,6 +124,7 @@ def small_unet():
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.slow
 def test_a_whole_small_unet_computes_what_the_network_computes(precision):
     worst, facts = error_of(small_unet(), Recipe("ios17", precision))
     assert worst <= TOLERANCE[precision]
@@ -172,6 +173,7 @@ def test_an_export_resumes_and_leaves_finished_packages_alone(tmp_path):
     assert len(json.loads((tmp_path / "manifest.json").read_text())) == 2
 
 
+@pytest.mark.slow
 def test_packages_are_made_in_processes_of_their_own_and_listed(tmp_path):
     packages, refused = export_packages([BLOCKS["fuse"]], tmp_path, Recipe(), workers=2)
     assert not refused

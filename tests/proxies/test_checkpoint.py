@@ -33,6 +33,7 @@ print(score.losses, score.train_loss_sum, [(s, v) for s, _, v in score.curve])
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_middle_ends_like_one_that_was_not(tmp_path):
     torch.set_num_threads(1)
     path, command = tmp_path / "run", [sys.executable, "-c", RUN, str(tmp_path / "run")]

@@ -109,6 +109,7 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_weights_and_validation_in_float
     assert {tensor.dtype for tensor in kept} == {torch.float32}
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_about_as_well_as_float32():
     short, full = trained(30, precision="bfloat16").score(), trained(30).score()
     assert short.value < 0.9 * short.start
@@ -149,6 +150,7 @@ def test_a_checkpoint_from_before_precisions_had_a_name_goes_on(tmp_path):
     assert (run.step, run.gradient.micro_batch) == (2, 8)
 
 
+@pytest.mark.slow
 def test_a_compiled_run_trains_like_another(monkeypatch):
     # the real inductor takes minutes; this backend traces the same graph and runs it as it is
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))

@@ -69,6 +69,7 @@ def test_parts_of_unequal_size_weigh_by_their_samples():
         assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_run_that_accumulates_repeats_to_the_last_bit_and_ends_near_the_whole_one():
     runs = [roomy(3, accumulate=True), roomy(3, accumulate=True), made()]
     for run in runs:
@@ -78,6 +79,7 @@ def test_a_run_that_accumulates_repeats_to_the_last_bit_and_ends_near_the_whole_
     assert runs[0].score().value == pytest.approx(runs[2].score().value, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_accumulates_as_before(tmp_path):
     whole, first, second = (roomy(3, accumulate=True) for _ in range(3))
     whole.advance(Budget(steps=4))
@@ -114,6 +116,7 @@ def test_memory_that_ends_in_the_optimizer_blames_the_width(monkeypatch):
         trainer.advance(Budget(steps=1))
 
 
+@pytest.mark.slow
 def test_validation_takes_fewer_samples_at_once_where_memory_is_short():
     wide, short = made(), roomy(room=8)
     a, b = wide.score(), short.score()
@@ -123,6 +126,7 @@ def test_validation_takes_fewer_samples_at_once_where_memory_is_short():
         roomy(room=0).score()
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_fewer_at_once_where_memory_is_short():
     a, b = draw_samples(made(), 5, steps=1), draw_samples(roomy(room=2), 5, steps=1)
     assert np.abs(a.images.astype(int) - b.images.astype(int)).max() <= 1  # batches round their own

@@ -47,6 +47,7 @@ def tools() -> None:
         narrow("M/mqa", sampler="none", conditions=Conditions(classes=10)),
     ],
 )
+@pytest.mark.slow
 def test_every_difference_is_accounted_for(spec: UNetSpec) -> None:
     rows = {row.tool: row for row in crosscheck(spec)}
     for row in rows.values():
@@ -58,6 +59,7 @@ def test_every_difference_is_accounted_for(spec: UNetSpec) -> None:
     assert rows["thop"].difference < 0
 
 
+@pytest.mark.slow
 def test_fvcore_on_the_real_module_says_what_three_small_latents_say() -> None:
     from fvcore.nn import FlopCountAnalysis
 

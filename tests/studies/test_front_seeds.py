@@ -38,6 +38,7 @@ class Counting:
         return self.inner.submit(run)
 
 
+@pytest.mark.slow
 def test_new_seeds_are_new_and_finished_runs_are_not_trained_again(run):
     from studies.engines import engine
 

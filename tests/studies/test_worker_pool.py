@@ -70,6 +70,7 @@ def test_killed_workers_are_replaced_and_nothing_stays_running(tmp_path):
     assert sum(trial.interrupted for trial in found) >= 2
 
 
+@pytest.mark.slow
 def test_a_mistake_that_only_workers_meet_is_passed_on(tmp_path, monkeypatch):
     config = make_config(tmp_path, trials=3, **SIZES)
     monkeypatch.setenv("OPTUNA_STORAGE", "")

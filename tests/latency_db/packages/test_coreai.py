@@ -13,6 +13,7 @@ from tests.latency_db.packages.tiny import tiny, tiny_sdxl
 coreai = pytest.importorskip("coreai_torch", reason="the coreai extra is a beta, for few systems")
 
 
+@pytest.mark.slow
 def test_a_whole_network_executes_within_1e5_of_the_rms(tmp_path):
     part = whole(tiny_sdxl())
     (note,) = write_packages([part], InitialWeights(0), Settings(), COREAI, tmp_path)

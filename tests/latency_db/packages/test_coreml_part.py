@@ -79,6 +79,7 @@ def test_names_shapes_and_types_are_those_of_apples_pipelines():
     assert (output["name"], output["dtype"]) == ("noise_pred", "float32")
 
 
+@pytest.mark.slow
 def test_a_single_precision_program_is_within_1e5_of_the_rms():
     inputs, wanted = inputs_and_wanted()
     assert (

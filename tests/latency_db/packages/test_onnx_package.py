@@ -12,6 +12,8 @@ from latency_db.packages.parts import whole
 from latency_db.packages.weights import InitialWeights, fill
 from tests.latency_db.packages.tiny import tiny, tiny_sdxl
 
+pytestmark = pytest.mark.slow  # the conversion alone takes half a minute
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):

@@ -66,6 +66,7 @@ def test_complete_packages_are_left_alone(tmp_path):
     assert calls(tmp_path) == ["0", "1"]
 
 
+@pytest.mark.slow
 def test_other_weights_make_the_packages_anew(tmp_path):
     written(tmp_path)
     written(tmp_path, seed=1)
@@ -75,6 +76,7 @@ def test_other_weights_make_the_packages_anew(tmp_path):
 @pytest.mark.parametrize(
     ("fails", "words"), [("full", "No space left on device.*complete parts"), ("killed", "memory")]
 )
+@pytest.mark.slow
 def test_a_failed_part_leaves_nothing_half_written_and_the_next_run_continues(
     tmp_path, fails, words
 ):

@@ -33,6 +33,7 @@ def score_of(result):
     return Score.from_dict({k: v for k, v in data.items() if k not in ("spec", "digest")})
 
 
+@pytest.mark.slow
 def test_a_run_carries_composition_distances_and_a_longer_run(
     spec, tmp_path, short_drawing, monkeypatch
 ):

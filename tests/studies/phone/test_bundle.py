@@ -100,6 +100,7 @@ def test_a_bundle_holds_what_the_swift_pipeline_loads(source, tmp_path):
     assert (folder / "VAEDecoder.mlpackage").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_the_text_encoder_must_be_the_one_the_design_was_made_for(source, tmp_path):
     spec = tiny(context=Context(48, 77))
     export(Exportable(spec), tmp_path / "out")

@@ -22,6 +22,7 @@ def first(tmp_path):
     return plan, folder
 
 
+@pytest.mark.slow
 def test_only_the_short_runs_are_left_to_train(first, tmp_path):
     plan, folder = first
     other = small_plan(designs=4, seeds=2, walk="M", short_latent=12)

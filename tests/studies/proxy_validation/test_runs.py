@@ -41,6 +41,7 @@ def test_a_run_that_is_done_is_not_trained_again_and_a_cut_line_is(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_twin_that_is_kept_can_be_restored_with_the_loss_that_it_had(tmp_path):
     plan = small_plan(designs=4, seeds=2)
     train(plan, tmp_path, by="serial", keep=lambda run: run.name == "d01-long-s1")
@@ -116,6 +117,7 @@ def test_a_killed_worker_is_an_error_and_what_was_finished_stays(tmp_path):
     assert [result.run for result in results_of(plan, tmp_path)] == runs_of(plan)
 
 
+@pytest.mark.slow
 def test_an_interruption_ends_the_workers(tmp_path):
     def interrupted(done, total, name):
         if name:
