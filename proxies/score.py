@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from proxies.score_parts import Composition, Distance, Extrapolated
+from proxies.score_parts import Composition, Distance, Extrapolated, PictureErrors
 from search_space.errors import WalkbenchError
 
 
@@ -70,7 +70,8 @@ class Score:
     (step, seconds, loss) of the validations on the way, ``train_loss_sum`` the sum of training
     losses, ``start`` the validation loss before training. ``stopped`` says why a run ended early,
     ``failed`` why there is no loss. ``composition`` (of drawn pictures), ``distances`` (of these
-    from real ones) and ``extrapolated`` (a longer run) are present on request.
+    from real ones), ``extrapolated`` (a longer run) and ``picture`` (few steps, few bits) are
+    present on request.
     """
 
     value: float
@@ -88,6 +89,7 @@ class Score:
     composition: Composition | None = None
     distances: tuple[Distance, ...] = ()
     extrapolated: Extrapolated | None = None
+    picture: PictureErrors | None = None
 
     @property
     def ok(self) -> bool:
@@ -144,6 +146,9 @@ class Score:
                 fields["train_loss_sum"] = math.nan
             for name, part in (("composition", Composition), ("extrapolated", Extrapolated)):
                 fields[name] = part(**fields[name]) if fields.get(name) else None
+            fields["picture"] = (
+                PictureErrors.of(**fields["picture"]) if fields.get("picture") else None
+            )
             fields["distances"] = tuple(Distance(**d) for d in fields.get("distances") or ())
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:

@@ -10,7 +10,9 @@ them, :class:`proxies.score.Score` carries them. Each is absent unless requested
 True
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,23 @@ class Distance:
     kid: float
     real_frechet: float
     real_kid: float
+
+
+@dataclass(frozen=True)
+class PictureErrors:
+    """What drawing in few steps and storing weights in few bits adds to a twin's error.
+
+    Each entry is (steps or bits, mean squared error, standard error); ``studies.picture_quality``
+    measures both.
+    """
+
+    steps: tuple[tuple[int, float, float], ...]
+    bits: tuple[tuple[int, float, float], ...]
+
+    @classmethod
+    def of(cls, steps: Sequence[Sequence[float]], bits: Sequence[Sequence[float]]) -> Self:
+        """Return the errors from lists, as JSON has them."""
+        return cls(*(tuple((int(n), e, s) for n, e, s in found) for found in (steps, bits)))
 
 
 @dataclass(frozen=True)

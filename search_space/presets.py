@@ -32,6 +32,7 @@ from search_space.spec import (
     Stage,
     UNetSpec,
 )
+from search_space.text_encoder import TEXT_ENCODERS
 
 HEAD_DIM = 64  # SDXL's, kept by the walk (heads 4/8/14 at 256/512/896)
 T2I_CONTEXT = 2304  # Gemma-2-2b's hidden width, the text encoder of the text-to-image model
@@ -239,8 +240,8 @@ def named_spec(name: str) -> UNetSpec:
 
 
 def named_networks() -> dict[str, Network]:
-    """Return everything that has a name, UNets first, then decoders."""
-    return {**all_named(), **all_decoders()}
+    """Return everything that has a name: UNets, then decoders, then text encoders."""
+    return {**all_named(), **all_decoders(), **TEXT_ENCODERS}
 
 
 def name_of(network: Network) -> str | None:

@@ -11,8 +11,9 @@
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from search_space.bounds import Trial
 from search_space.errors import SpecError, WalkbenchError
 from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
@@ -50,7 +51,14 @@ class RandomValues:
         return value
 
 
-def draw(space: SearchSpace, number: int, seed: int) -> list[UNetSpec]:
+class Suggests(Protocol):
+    """Any space."""
+
+    def suggest(self, trial: Trial) -> Any:
+        """Return a design from a trial's answers."""
+
+
+def draw(space: Suggests, number: int, seed: int) -> list[Any]:
     """Return ``number`` designs of ``space``; a longer list begins with a shorter one's designs."""
     source = random.Random(seed)
     return [space.suggest(RandomValues(source)) for _ in range(number)]

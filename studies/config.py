@@ -24,10 +24,12 @@ from proxies.data.dataset import shapes
 from proxies.training_run import TrainingSettings
 from proxies.twin import twin
 from search_space.errors import WalkbenchError, raise_unknown
-from search_space.load import load_spec
+from search_space.load import load_network
+from search_space.network import Network
+from search_space.picture_space import DesignSpace, PictureSpace, load_space
 from search_space.presets import all_named
-from search_space.space import OutsideSpace, SearchSpace
-from search_space.spec import UNetSpec
+from search_space.space import OutsideSpace
+from studies.candidate import trained_part
 from studies.config_table import ConfigTable
 from studies.metrics import METRICS, all_metrics, budget_names
 from studies.records import Revisions, StudyRecord
@@ -44,7 +46,7 @@ class NamedDesign:
     """A design to evaluate first: its name, or the file it came from, and its spec."""
 
     name: str
-    spec: UNetSpec
+    spec: Network
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class StudyConfig:
     seed: int
     sampler: str
     storage: str | None
-    space: SearchSpace
+    space: DesignSpace
     objectives: tuple[str, ...]
     budgets: Mapping[str, float]
     device: str | None
@@ -220,18 +222,18 @@ def _beside(table: str, folder: Path | None) -> str:
     return str(path) if path.exists() else table
 
 
-def _space(table: ConfigTable, folder: Path | None) -> SearchSpace:
+def _space(table: ConfigTable, folder: Path | None) -> DesignSpace:
     name, path, fix = table.text("name", None), table.text("path", None), table.take("fix", {})
     table.done()
     if (name is None) == (path is None):
         raise WalkbenchError(f"{table.where}: [space] needs either name or path")
     if not isinstance(fix, dict):
         raise table.bad("fix", "a table [space.fix] of axis = value")
-    space = SearchSpace.load(name if path is None else (folder or Path()) / path)
+    space: DesignSpace = load_space(name if path is None else (folder or Path()) / path)
     return space.fix(fix)
 
 
-def _proxy(table: ConfigTable, space: SearchSpace, folder: Path | None) -> TrainingSettings:
+def _proxy(table: ConfigTable, space: DesignSpace, folder: Path | None) -> TrainingSettings:
     given = read_table(TrainingSettings, table, folder)
     table.done()
     if ("steps" in given) == ("seconds" in given):
@@ -240,7 +242,7 @@ def _proxy(table: ConfigTable, space: SearchSpace, folder: Path | None) -> Train
         )
     try:
         settings = build(TrainingSettings, given)
-        twin(space.base, settings.width, settings.latent)
+        twin(trained_part(space.base), settings.width, settings.latent)
         if settings.data.is_shapes:
             shapes("train", 1, settings.latent)
     except WalkbenchError as error:
@@ -249,13 +251,13 @@ def _proxy(table: ConfigTable, space: SearchSpace, folder: Path | None) -> Train
 
 
 def _enqueue(
-    table: ConfigTable, space: SearchSpace, folder: Path | None
+    table: ConfigTable, space: DesignSpace, folder: Path | None
 ) -> tuple[tuple[NamedDesign, ...], tuple[str, ...]]:
     """Return the designs to evaluate first and a line about each one outside the space."""
     listed, strict = table.take("designs", None), table.flag("strict", True)
     table.done()
     if listed is None:
-        named = all_named().items()
+        named = all_named().items() if not isinstance(space, PictureSpace) else ()
         designs = [NamedDesign(name, spec) for name, spec in named if spec in space]
         return _distinct(designs), ()
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
@@ -263,7 +265,7 @@ def _enqueue(
     inside, outside = [], []
     for name in listed:
         is_file = name.endswith(".json") and name not in all_named()
-        spec = load_spec(str((folder or Path()) / name) if is_file else name)
+        spec = load_network(str((folder or Path()) / name) if is_file else name)
         try:
             space.params_of(spec)
             inside.append(NamedDesign(name, spec))

@@ -8,7 +8,7 @@ how it is written. `studies.metrics` has the registry.
 ('3', 'minimise', 'free')
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -50,6 +50,10 @@ class Candidate(Protocol):
     """A network with what is known of it so far; the parts that are not known are None."""
 
     @property
+    def kind(self) -> str:
+        """The kind of the network, known without reading it."""
+
+    @property
     def network(self) -> Network:
         """The network; raises :class:`WalkbenchError` when this version cannot read it."""
 
@@ -59,7 +63,11 @@ class Candidate(Protocol):
 
     @property
     def latency(self) -> Latency | None:
-        """Its latency on the study's device."""
+        """Its latency on the study's device; of a whole picture, that of all programs' calls."""
+
+    @property
+    def programs(self) -> Mapping[str, Latency]:
+        """What all calls of each program of a picture take, by the program's name; else empty."""
 
     @property
     def score(self) -> Score | None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from search_space.registry import Registry
 from studies.fidelity import ranks
 from studies.metric import Candidate, Measured, Metric, exact, weighted_sum
+from studies.picture_metrics import picture_metrics
 
 METRICS: Registry[Metric] = Registry("metric")  # in the order that lists and tables show
 
@@ -155,3 +156,5 @@ MEMORY = register(
         heading="memory",
     )
 )
+for _metric in picture_metrics(PROXY_LOSS):
+    register(_metric)

@@ -32,11 +32,11 @@ from latency_db.source import LatencySource
 from proxies.score import Score
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
+from search_space.network import Network
 from search_space.presets import name_of
 from search_space.provenance import provenance
-from search_space.spec import UNetSpec
 from studies import pareto, record_codec
-from studies.candidate import KnownCandidate, measured
+from studies.candidate import KnownCandidate, measured, timed, trained_part
 from studies.config import StudyConfig
 from studies.earlier_runs import EarlierRuns
 from studies.gallery import Gallery
@@ -45,7 +45,7 @@ from studies.metrics import METRICS
 from studies.records import LatencyOrigin
 from studies.transaction import stored_together
 
-Proxy = Callable[[UNetSpec], Score]
+Proxy = Callable[[Network], Score]
 
 # Optuna takes a trial without constraints for a feasible one, so a budget that could not be checked
 # is told to it as exceeded by 100 %. Such trials have failed: no sampler and no record reads it.
@@ -91,7 +91,7 @@ class Objective:
             if self.config.trains:
                 if not is_feasible:
                     raise optuna.TrialPruned("over budget, not trained")
-                candidate = replace(candidate, score=self._score(trial, candidate.network))
+                candidate = replace(candidate, score=self._score(trial, candidate))
                 known.update(measured(candidate, self.names, "trained"))
                 record_codec.write_measured(trial, known)
         except WalkbenchError as error:
@@ -99,14 +99,14 @@ class Objective:
             raise _failed(trial, str(error)) from None
         return tuple(float(known[name].value) for name in self.config.objectives)
 
-    def _suggest(self, trial: optuna.Trial) -> UNetSpec:
+    def _suggest(self, trial: optuna.Trial) -> Network:
         record_codec.write_provenance(trial, provenance())
-        spec: UNetSpec = self.config.space.suggest(trial)
+        spec: Network = self.config.space.suggest(trial)
         record_codec.write_design(trial, spec, name_of(spec))
         return spec
 
     def _price(
-        self, trial: optuna.Trial, spec: UNetSpec, known: dict[str, Measured]
+        self, trial: optuna.Trial, spec: Network, known: dict[str, Measured]
     ) -> KnownCandidate:
         """Store cost, latency and every metric known without training; note these in ``known``."""
         priced = cost(spec)
@@ -114,10 +114,10 @@ class Objective:
         candidate = KnownCandidate(spec, priced)
         known.update(measured(candidate, self.names, "free"))
         if self.latency is not None:
-            latency = self.latency.predict(spec)
+            candidate = timed(candidate, self.latency)
             origin = LatencyOrigin(self.latency.device, self.latency.name, self.latency.revision)
-            record_codec.write_latency(trial, latency, origin)
-            candidate = replace(candidate, latency=latency)
+            assert candidate.latency is not None
+            record_codec.write_latency(trial, candidate.latency, origin, candidate.programs)
         known.update(measured(candidate, self.names, "lookup"))
         record_codec.write_measured(trial, known)
         return candidate
@@ -144,24 +144,35 @@ class Objective:
         )
         return bool(is_feasible)
 
-    def _score(self, trial: optuna.Trial, spec: UNetSpec) -> Score:
+    def _score(self, trial: optuna.Trial, candidate: KnownCandidate) -> Score:
         """Train the design, or reuse the score of an equal run; store which."""
         assert self.proxy is not None and self.config.proxy is not None
-        run = self.config.proxy.run(spec).digest()
+        trained = trained_part(candidate.network)
+        run = self.config.proxy.run(trained).digest()
         before = self.earlier.find(run) if self.earlier is not None else None
-        if before is not None and before.trial.score is not None:
+        if before is not None and before.trial.score and self._tells(candidate, before.trial.score):
             score = before.trial.score
             same = before.study == trial.study.study_name
             trained_by = before.trial.number if same else None
             record_codec.write_score(trial, score, run, trained_by, before.place)
         else:
-            score = self.proxy(spec)
+            score = self.proxy(trained)
             record_codec.write_score(trial, score, run)
             if self.gallery is not None:
                 self.gallery.keep(trial)
         if not score.ok:
             raise _failed(trial, score.failed or "the proxy gave no score")
         return score
+
+    def _tells(self, candidate: KnownCandidate, score: Score) -> bool:
+        """Whether ``score`` has all that the study measures: a UNet's may lack a picture's."""
+        if not score.ok:
+            return True
+        try:
+            measured(replace(candidate, score=score), self.names, "trained")
+        except WalkbenchError:
+            return False
+        return True
 
 
 def _failed(trial: optuna.Trial, reason: str) -> CandidateFailed:

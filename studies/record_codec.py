@@ -3,9 +3,9 @@
 The keys are those of version 0.1, whose studies load, with what it did not record as None:
 
 - trial: ``name`` (before it runs: ``enqueued``), ``digest``, ``spec``, ``cost``, ``latency`` (with
-  ``device``, ``by``, ``revision``), ``measured`` (metric → value, low, high, source), ``score``
-  (with ``reused_from``, ``cached_from`` and ``run``), ``constraints``, ``feasible``, ``samples``,
-  ``failed``, ``provenance``, ``worker``
+  ``device``, ``by``, ``revision``, and ``programs`` of a picture), ``measured`` (metric → value,
+  low, high, source), ``score`` (with ``reused_from``, ``cached_from`` and ``run``),
+  ``constraints``, ``feasible``, ``samples``, ``failed``, ``provenance``, ``worker``
 - study: ``walkbench``, an object, and ``trials``, the total last asked for
 
 >>> study = optuna.create_study()
@@ -59,6 +59,7 @@ def decode_trial(
     cached_from = score.pop("cached_from", None)
     latency = dict(attrs.get("latency") or {})
     origin = {key: latency.pop(key, None) for key in ("device", "by", "revision")}
+    programs = latency.pop("programs", {})
     try:
         cost = Cost(**attrs["cost"]) if attrs.get("cost") else None
         return TrialRecord(
@@ -72,6 +73,7 @@ def decode_trial(
             cost=cost,
             latency=Latency(**latency) if latency else None,
             latency_origin=LatencyOrigin(**origin) if latency else None,
+            programs={name: Latency(**one) for name, one in programs.items()},
             score=Score.from_dict(score) if score else None,
             trained_by=trained_by,
             cached_from=cached_from,
@@ -127,10 +129,16 @@ def write_cost(trial: optuna.Trial, cost: Cost) -> None:
     trial.set_user_attr("cost", dataclasses.asdict(cost))
 
 
-def write_latency(trial: optuna.Trial, latency: Latency, origin: LatencyOrigin) -> None:
-    """Store the design's latency and where it comes from."""
+def write_latency(
+    trial: optuna.Trial,
+    latency: Latency,
+    origin: LatencyOrigin,
+    programs: Mapping[str, Latency] | None = None,
+) -> None:
+    """Store the design's latency, where it comes from, and those of a picture's ``programs``."""
     stored = {**dataclasses.asdict(latency), **dataclasses.asdict(origin)}
-    trial.set_user_attr("latency", stored)
+    parts = {name: dataclasses.asdict(one) for name, one in (programs or {}).items()}
+    trial.set_user_attr("latency", {**stored, "programs": parts} if parts else stored)
 
 
 def write_measured(trial: optuna.Trial, measured: Mapping[str, Measured]) -> None:

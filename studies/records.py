@@ -18,7 +18,7 @@ from latency_db.latency import Latency
 from proxies.score import Score
 from search_space.cost import Cost
 from search_space.errors import WalkbenchError
-from search_space.network import Network, network_from_dict
+from search_space.network import DEFAULT_KIND, Network, network_from_dict
 from studies.metric import Measured
 from studies.metrics import known
 
@@ -58,7 +58,8 @@ class TrialRecord:
     ``trained_by`` is the trial whose score was reused, ``cached_from`` that trial and its study,
     which may be another one of the storage: ``STUDY/NUMBER``. ``run`` is the digest of the training
     run that gave the score, None where it was not recorded. ``stored`` are the metrics measured
-    when the trial ran. ``interrupted`` trials failed for no reason of their own and do not count.
+    when the trial ran, ``programs`` the latencies of a picture's programs. ``interrupted`` trials
+    failed for no reason of their own and do not count.
     """
 
     number: int
@@ -71,6 +72,7 @@ class TrialRecord:
     cost: Cost | None = None
     latency: Latency | None = None
     latency_origin: LatencyOrigin | None = None
+    programs: Mapping[str, Latency] = field(default_factory=dict)
     score: Score | None = None
     trained_by: int | None = None
     cached_from: str | None = None
@@ -92,6 +94,11 @@ class TrialRecord:
         if self.spec is None:
             raise WalkbenchError(f"trial {self.number} has no design ({self.state.lower()})")
         return network_from_dict(self.spec)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the design, known without reading it."""
+        return str((self.spec or {}).get("kind", DEFAULT_KIND))
 
     @property
     def label(self) -> str:

@@ -33,9 +33,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from latency_db.source import LatencySource
 from proxies.callbacks import AtEnd, Callback, Progress, Report
+from proxies.score import Score
 from proxies.trainer import check_ready
 from proxies.training_run import TrainingSettings
 from search_space.errors import WalkbenchError
+from search_space.network import Network
+from search_space.picture_space import DesignSpace, PictureSpace
 from studies import record_codec, workers
 from studies.config import StudyConfig
 from studies.earlier_runs import EarlierRuns
@@ -44,6 +47,7 @@ from studies.gallery import Gallery, gallery_folder
 from studies.greybox.informed import check_budgets
 from studies.interrupt import Interrupt
 from studies.objective import CandidateFailed, Objective, Proxy
+from studies.picture_quality import PictureQuality
 from studies.records import TrialRecord
 from studies.resume import create_or_resume
 from studies.store import storage_url
@@ -117,7 +121,7 @@ def run_study(
     gallery = Gallery(gallery_folder(url), config.samples) if config.samples else None
     check_budgets(config.sought(latency))
     if proxy is None and config.proxy is not None:
-        proxy = make_proxy(config.proxy, watch, interrupt, gallery)
+        proxy = make_proxy(config.proxy, watch, interrupt, gallery, quality_of(config.space))
     with quiet_optuna(), storage_errors(), interrupt:
         study = create_or_resume(config, url, latency, accept_revision=accept_revision)
         study.set_user_attr(record_codec.TARGET, total)
@@ -127,12 +131,17 @@ def run_study(
 
 
 def make_proxy(
-    settings: TrainingSettings, watch: Watch, interrupt: Interrupt, gallery: Gallery | None = None
+    settings: TrainingSettings,
+    watch: Watch,
+    interrupt: Interrupt,
+    gallery: Gallery | None = None,
+    quality: PictureQuality | None = None,
 ) -> Proxy:
     """Return the proxy of a config: short training of the design's twin.
 
-    ``gallery`` makes each trained twin draw. Raises :class:`WalkbenchError` when the data cannot be
-    read or this machine lacks the device or precision: before any design is trained.
+    ``gallery`` makes each trained twin draw, ``quality`` measures few steps and few bits. Raises
+    :class:`WalkbenchError` when the data cannot be read or this machine lacks the device or
+    precision: before any design is trained.
     """
     check_ready(settings)
 
@@ -143,8 +152,22 @@ def make_proxy(
     callbacks: list[Callback] = [Report(each_step)]
     if gallery is not None:
         callbacks.append(AtEnd(gallery.draw))
+    if quality is not None:
+        callbacks.append(AtEnd(quality.measure))
     serial = engine("serial", callbacks=callbacks)
-    return lambda spec: serial.submit(settings.run(spec)).result()
+
+    def train(network: Network) -> Score:
+        score = serial.submit(settings.run(network)).result()
+        return score if quality is None else quality.added_to(score)
+
+    return train
+
+
+def quality_of(space: DesignSpace) -> PictureQuality | None:
+    """Return what a space of pictures may choose: its steps and its bits; None for another."""
+    if not isinstance(space, PictureSpace):
+        return None
+    return PictureQuality(*([int(v) for v in space.bounds(name)] for name in ("steps", "bits")))
 
 
 class _OneTooMany(Exception):

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from latency_db.source import LatencySource
-from search_space.space import SearchSpace
+from search_space.picture_space import DesignSpace
 
 
 @dataclass(frozen=True)
 class Sought:
     """Space, objectives and budgets of a study, and the source of its latencies."""
 
-    space: SearchSpace
+    space: DesignSpace
     objectives: tuple[str, ...]
     budgets: Mapping[str, float] = field(default_factory=dict)
     latency: LatencySource | None = None

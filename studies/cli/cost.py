@@ -85,12 +85,13 @@ def _total(name: str, network: "Network") -> dict[str, Any]:
 
     inputs = dict(network.plan().inputs)
     first = next(iter(inputs.values()))
-    tokens = {"tokens": inputs["context"].shape[0]} if "context" in inputs else {}
+    sizes = {"latent": first.shape[-1]} if len(first.shape) > 1 else {"tokens": first.shape[0]}
+    if "context" in inputs:
+        sizes["tokens"] = inputs["context"].shape[0]
     return {
         "spec": name_of(network) or name,
         "digest": network.digest(),
-        "latent": first.shape[-1],
-        **tokens,
+        **sizes,
         **asdict(price(network)),
     }
 

@@ -22,6 +22,7 @@ from studies.cli import (
     data,
     demo,
     export,
+    image_time,
     latency,
     proxy,
     report,
@@ -83,6 +84,7 @@ for _module in (
     study,
     report,
     latency,
+    image_time,
     export,
     dashboard,
 ):

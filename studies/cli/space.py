@@ -19,9 +19,11 @@ SpaceArgument = Annotated[str, typer.Argument(help="A shipped space or a TOML fi
 
 def list_spaces(format: FormatOption = Format.table) -> None:
     """List the spaces that come with Walkbench."""
-    from search_space.space import SearchSpace, shipped_spaces
+    from search_space.picture_space import load_space, shipped_picture_spaces
+    from search_space.space import shipped_spaces
 
-    rows = [_summary(SearchSpace.load(name)) for name in shipped_spaces()]
+    names = [*shipped_spaces(), *shipped_picture_spaces()]
+    rows = [_summary(load_space(name)) for name in names]
     columns = [
         Column("space", "space"),
         Column("axes", "axes", count, right=True),
@@ -33,10 +35,10 @@ def list_spaces(format: FormatOption = Format.table) -> None:
 
 def show(space: SpaceArgument, format: FormatOption = Format.table) -> None:
     """Show a space: its axes with their bounds, its size, the named designs it holds."""
+    from search_space.picture_space import load_space
     from search_space.presets import all_named
-    from search_space.space import SearchSpace
 
-    loaded = SearchSpace.load(space)
+    loaded = load_space(space)
     named = [name for name, spec in all_named().items() if spec in loaded]
     if format is Format.json:
         emit({**_summary(loaded), **loaded.to_dict(), "named": named}, format)
@@ -62,11 +64,11 @@ def sample(
 ) -> None:
     """Draw designs at random, each axis uniformly, with their exact cost."""
     from search_space.cost import cost
+    from search_space.picture_space import load_space
     from search_space.sample import draw
-    from search_space.space import SearchSpace
 
     rows: list[dict[str, Any]] = []
-    for spec in draw(SearchSpace.load(space), number, seed):
+    for spec in draw(load_space(space), number, seed):
         priced = cost(spec)
         row = {"digest": spec.digest(), "params": priced.params, "macs": priced.macs}
         rows.append({**row, "spec": spec.to_dict()})

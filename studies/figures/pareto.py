@@ -141,7 +141,7 @@ def _frame(
                 limit / metric.scale,
                 line={"color": NAMED_COLOUR, "width": 1, "dash": "dash"},
                 annotation={
-                    "text": f"budget {limit / metric.scale:,.0f} {metric.unit}",
+                    "text": f"budget {limit / metric.scale:,.6g} {metric.unit}",
                     "font": {"size": 12, "color": NAMED_COLOUR},
                 },
                 annotation_position="bottom right",

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 
 from search_space.errors import WalkbenchError
+from search_space.space import SearchSpace
 from search_space.spec import UNetSpec
 from studies.candidate import measured, priced
 from studies.greybox.pool import PoolSize
@@ -30,7 +31,12 @@ def informed(sought: Sought) -> Callable[[int], GreyboxSampler]:
 
 
 def search_for(sought: Sought, size: PoolSize) -> Search:
-    """Return the search for what a study seeks."""
+    """Return the search for what a study seeks; raises for a space of whole pictures."""
+    if not isinstance(sought.space, SearchSpace):
+        raise WalkbenchError(
+            f"sampler 'greybox' searches spaces of one network; space {sought.space.name!r} is of "
+            "whole pictures: use 'tpe'"
+        )
     cheap = tuple(n for n in sought.objectives if METRICS.get(n).stage != "trained")
     names = tuple(dict.fromkeys([*cheap, *sought.budgets]))
 
@@ -46,7 +52,7 @@ def search_for(sought: Sought, size: PoolSize) -> Search:
 
 def check_budgets(sought: Sought) -> None:
     """Raise :class:`WalkbenchError` with the closest design found where none keeps the budgets."""
-    if not sought.budgets:
+    if not sought.budgets or not isinstance(sought.space, SearchSpace):
         return
     search = search_for(sought, _PROBES)
     if len(search.base[0]):

@@ -7,6 +7,8 @@ import pytest
 
 from latency_db.sources import source_of
 from proxies.score import Fidelity, Score
+from proxies.score_parts import PictureErrors
+from search_space.network import Network
 from search_space.presets import named_spec
 from studies.candidate import KnownCandidate, priced
 from studies.metric import Measured, Metric
@@ -14,7 +16,7 @@ from studies.metrics import METRICS, budget_names
 
 
 class MetricSuite:
-    """Tests of the metric called :attr:`name`."""
+    """Tests of the metric called :attr:`name`; override :meth:`network` for another kind."""
 
     name: str
     networks = ("F/mqa", "sd15")
@@ -27,10 +29,17 @@ class MetricSuite:
     @pytest.fixture(params=[0, 1])
     def candidate(self, request: pytest.FixtureRequest) -> KnownCandidate:
         """Return a network of which everything is known."""
-        network = named_spec(self.networks[request.param])
+        network = self.network(request.param)
         run = Fidelity(steps=400, seconds=1.0, width=8, latent=24, batch=8, seed=0)
-        score = Score.of_losses((0.2, 0.3, 0.4), run)
+        errors = PictureErrors(
+            steps=((4, 0.02, 0.001),), bits=((8, 0.002, 0.001), (6, 0.01, 0.001))
+        )
+        score = Score.of_losses((0.2, 0.3, 0.4), run, picture=errors)
         return replace(priced(network, source_of("A17 Pro")), score=score)
+
+    def network(self, index: int) -> Network:
+        """Return one of two networks."""
+        return named_spec(self.networks[index])
 
     def test_its_value_is_finite_and_inside_its_bounds(
         self, metric: Metric, candidate: KnownCandidate
@@ -49,7 +58,7 @@ class MetricSuite:
         self, metric: Metric, candidate: KnownCandidate
     ) -> None:
         """What is free needs no latency and no score, what is looked up no score."""
-        unpriced = replace(candidate, latency=None, score=None)
+        unpriced = replace(candidate, latency=None, programs={}, score=None)
         untrained = replace(candidate, score=None)
         assert (metric.measure(unpriced) is not None) == (metric.stage == "free")
         assert (metric.measure(untrained) is not None) == (metric.stage != "trained")
