@@ -1,10 +1,10 @@
 """Fréchet distance and KID between drawn and real pictures, in named and hashed feature spaces.
 
-Neither is ever called FID: that name belongs to one Inception network, and these spaces are others
-(:mod:`proxies.feature_spaces`). Both see sets of pictures, not single ones: blur, noise, missing
-variety. Beside each stands the same distance between two sets of real pictures, which is what a
-perfect model would get; the Fréchet one falls with the number of pictures, so distances compare at
-one number only. The arithmetic is torchmetrics'.
+Neither is called FID here: without a space behind it that name belongs to one Inception network,
+and these spaces are others (:mod:`proxies.feature_spaces`). Both see sets of pictures, not single
+ones: blur, noise, missing variety. Beside each stands the same distance between two sets of real
+pictures, which is what a perfect model would get; the Fréchet one falls with the number of
+pictures, so distances compare at one number only. The arithmetic is torchmetrics'.
 
 >>> from proxies.samples import real_samples
 >>> drawn = real_samples(300, size=24)
@@ -101,14 +101,15 @@ def frechet(real: Tensor, drawn: Tensor) -> float:
         return float(metric.compute())
 
 
-def kid(real: Tensor, drawn: Tensor) -> float:
+def kid(real: Tensor, drawn: Tensor, subset: int | None = None, subsets: int = 1) -> float:
     """Return the unbiased squared MMD of two sets of features, (N, dim), cubic kernel; may be < 0.
 
-    torchmetrics averages over random subsets; one subset of all pictures varies least.
+    torchmetrics averages over random subsets; one subset of all pictures, the default, varies
+    least.
     """
     with _torchmetrics() as (_, kernel_distance):
         metric = kernel_distance(
-            feature=_PassThrough(real.shape[1]), subsets=1, subset_size=len(real)
+            feature=_PassThrough(real.shape[1]), subsets=subsets, subset_size=subset or len(real)
         )
         metric.update(real, real=True)
         metric.update(drawn, real=False)

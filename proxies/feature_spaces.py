@@ -152,11 +152,15 @@ def feature_space(name: str) -> FeatureSpace:
     """
     if name not in SPACES:
         raise_unknown("feature space", name, SPACES)
-    space = SPACES[name]
+    return verified(SPACES[name])
+
+
+def verified(space: FeatureSpace) -> FeatureSpace:
+    """Return ``space``; raises :class:`WalkbenchError` when its digest is not the recorded one."""
     measured = space.measured_digest()
     if measured != space.digest:
         raise WalkbenchError(
-            f"feature space {name!r} has digest {measured}, not {space.digest}: distances in it "
-            "would not compare with others; restore it or give the changed one another name"
+            f"feature space {space.name!r} has digest {measured}, not {space.digest}: distances in "
+            "it would not compare with others; restore it or give the changed one another name"
         )
     return space

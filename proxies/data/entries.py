@@ -82,12 +82,12 @@ class Sample:
 
 def read(entry: Entry, size: int) -> Sample | Skipped:
     """Return the middle square of the picture, scaled to ``size`` × ``size``, or why not."""
-    caption = _caption(entry.caption)
-    if isinstance(caption, _Reason):
-        return Skipped(entry.path, caption.text)
-    picture = _picture(entry.picture, size)
-    if isinstance(picture, _Reason):
-        return Skipped(entry.path, picture.text)
+    caption = read_caption(entry)
+    if isinstance(caption, Skipped):
+        return caption
+    picture = read_picture(entry, size)
+    if isinstance(picture, Skipped):
+        return picture
     return Sample(entry.key, picture, caption)
 
 
@@ -96,36 +96,38 @@ def words(caption: str) -> list[str]:
     return "".join(c if c.isalnum() else " " for c in caption.lower()).split()
 
 
-@dataclass(frozen=True)
-class _Reason:
-    text: str
-
-
-def _caption(blob: Blob | None) -> str | _Reason:
+def read_caption(entry: Entry) -> str | Skipped:
+    """Return the caption, or why there is none."""
+    blob = entry.caption
     if blob is None:
-        return _Reason("no caption")
+        return Skipped(entry.path, "no caption")
     try:
         caption: Any = blob.read().decode("utf-8-sig")
         if blob.suffix == ".json":
             caption = json.loads(caption)["caption"]
     except (KeyError, TypeError):
-        return _Reason("no caption in its .json")
+        return Skipped(entry.path, "no caption in its .json")
     except (OSError, ValueError, RecursionError):  # not UTF-8 and not JSON are ValueErrors
-        return _Reason("caption cannot be read")
+        return Skipped(entry.path, "caption cannot be read")
     if not isinstance(caption, str) or not words(caption):
-        return _Reason("empty caption")
+        return Skipped(entry.path, "empty caption")
     return caption.strip()
 
 
-def _picture(blob: Blob, size: int) -> NDArray[np.uint8] | _Reason:
+def read_picture(entry: Entry, size: int | None = None) -> NDArray[np.uint8] | Skipped:
+    """Return the middle square of the picture, scaled to ``size`` × ``size``, or why not.
+
+    Without ``size`` it keeps its pixels.
+    """
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(io.BytesIO(blob.read())) as image:
+        with Image.open(io.BytesIO(entry.picture.read())) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
-            square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+            side = size or min(upright.size)
+            square = ImageOps.fit(upright, (side, side), Image.Resampling.BICUBIC)
     except Image.DecompressionBombError:
-        return _Reason(f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels")
+        return Skipped(entry.path, f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels")
     except Exception:  # decoders raise whatever they like at bytes that are no picture
-        return _Reason("broken picture")
+        return Skipped(entry.path, "broken picture")
     return np.asarray(square, dtype=np.uint8)

@@ -57,13 +57,16 @@ def loading(what: str, name: str, library: str) -> Iterator[None]:
 
 @contextmanager
 def quiet(logging: Any) -> Iterator[None]:
-    """Silence a library's log; ``logging`` is the module of that name in its ``utils``."""
-    before = logging.get_verbosity()
+    """Silence a library's log and bars; ``logging`` is the module of that name in its ``utils``."""
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def check_complete(what: str, name: str, info: Mapping[str, Any]) -> None:

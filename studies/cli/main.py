@@ -21,6 +21,7 @@ from studies.cli import (
     dashboard,
     data,
     demo,
+    evaluate,
     export,
     image_time,
     latency,
@@ -86,6 +87,7 @@ for _module in (
     latency,
     image_time,
     export,
+    evaluate,
     dashboard,
 ):
     _module.register(app)

@@ -1,0 +1,1 @@
+"""Judging drawn pictures: distances in named feature spaces, CLIP score, GenEval's tasks."""
