@@ -26,6 +26,8 @@ BASE_WIDTH = 16  # the default recipe's learning rate was chosen here
 def width_multipliers(model: nn.Module, base: nn.Module) -> dict[str, float]:
     """Return fan_in(base) / fan_in(model) for each matrix of ``model``, 1 for the rest, by name.
 
+    What ``base`` lacks (a discriminator) has one width and keeps 1.
+
     ``base`` has the same parameters in other sizes; its values are not read: `meta` will do.
     """
     modules = model.named_modules()
@@ -33,7 +35,7 @@ def width_multipliers(model: nn.Module, base: nn.Module) -> dict[str, float]:
     own, of_base = dict(model.named_parameters()), dict(base.named_parameters())
     return {
         name: 1.0
-        if parameter.ndim < 2 or name in embeddings
+        if parameter.ndim < 2 or name in embeddings or name not in of_base
         else round(math.prod(of_base[name].shape[1:]) / math.prod(parameter.shape[1:]), 4)
         for name, parameter in own.items()
     }

@@ -21,7 +21,7 @@ torch.Size([2, 3, 24, 24])
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,12 @@ READOUT = "unet.output.conv_out.conv"
 
 
 class TwinModule(nn.Module):
-    """A twin with what it needs to be trained; each kind of network has one in ``LEARNERS``."""
+    """A twin with what it needs to be trained; each kind of network has one in ``LEARNERS``.
+
+    ``predicts`` says what its forward pass returns; objectives refuse what they cannot train.
+    """
+
+    predicts: ClassVar[str] = "velocity"
 
     @property
     def network(self) -> nn.Module:
@@ -116,5 +121,6 @@ def unet_learner(twin: UNetSpec, data: TrainingData) -> Learner:
 
 
 LEARNERS: Registry[Callable[[Any, TrainingData], TwinModule]] = Registry(
-    "kind of network with a learner", {"unet": unet_learner}
+    "kind of network with a learner",
+    {"unet": unet_learner, "decoder": "proxies.decoder_model:decoder_learner"},
 )

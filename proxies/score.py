@@ -18,11 +18,17 @@ False
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from proxies.score_parts import Composition, Distance, Extrapolated, PictureErrors
+from proxies.score_parts import (
+    Composition,
+    Distance,
+    Extrapolated,
+    PictureErrors,
+    PictureQuality,
+)
 from search_space.errors import WalkbenchError
 
 
@@ -71,7 +77,7 @@ class Score:
     losses, ``start`` the validation loss before training. ``stopped`` says why a run ended early,
     ``failed`` why there is no loss. ``composition`` (of drawn pictures), ``distances`` (of these
     from real ones), ``extrapolated`` (a longer run) and ``picture`` (few steps, few bits) are
-    present on request.
+    present on request, ``quality`` of decoders.
     """
 
     value: float
@@ -90,6 +96,7 @@ class Score:
     distances: tuple[Distance, ...] = ()
     extrapolated: Extrapolated | None = None
     picture: PictureErrors | None = None
+    quality: PictureQuality | None = None
 
     @property
     def ok(self) -> bool:
@@ -144,15 +151,20 @@ class Score:
             fields["curve"] = tuple((int(s), t, math.inf if v is None else v) for s, t, v in curve)
             if fields.get("train_loss_sum", 0.0) is None:
                 fields["train_loss_sum"] = math.nan
-            for name, part in (("composition", Composition), ("extrapolated", Extrapolated)):
+            for name, part in _PARTS.items():
                 fields[name] = part(**fields[name]) if fields.get(name) else None
-            fields["picture"] = (
-                PictureErrors.of(**fields["picture"]) if fields.get("picture") else None
-            )
             fields["distances"] = tuple(Distance(**d) for d in fields.get("distances") or ())
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
             raise WalkbenchError(f"not a score: {error}; run the proxy again to make one") from None
+
+
+_PARTS: dict[str, Callable[..., Any]] = {
+    "composition": Composition,
+    "extrapolated": Extrapolated,
+    "picture": PictureErrors.of,
+    "quality": PictureQuality,
+}
 
 
 def _finite(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a score may carry beside its loss: composition, distances, a guess of a longer run.
+"""What a score may carry beside its loss: composition, distances, quality, a guess of more.
 
 Plain numbers without the machinery that makes them, so that a score can be stored, sent and read
 anywhere: :mod:`proxies.composition`, :mod:`proxies.distances` and :mod:`proxies.extrapolation` make
@@ -77,6 +77,15 @@ class PictureErrors:
     def of(cls, steps: Sequence[Sequence[float]], bits: Sequence[Sequence[float]]) -> Self:
         """Return the errors from lists, as JSON has them."""
         return cls(*(tuple((int(n), e, s) for n, e, s in found) for found in (steps, bits)))
+
+
+@dataclass(frozen=True)
+class PictureQuality:
+    """PSNR in dB and SSIM of ``n`` decoded validation pictures against the real ones, means."""
+
+    n: int
+    psnr: float
+    ssim: float
 
 
 @dataclass(frozen=True)

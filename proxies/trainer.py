@@ -26,6 +26,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -39,7 +40,7 @@ from proxies.hardware import Hardware, compiled
 from proxies.learning_rate import BASE_WIDTH, width_multipliers
 from proxies.memory import explain_out_of_memory
 from proxies.model import LEARNERS, start
-from proxies.objectives.protocol import Setup
+from proxies.objectives.protocol import JudgesPictures, Setup
 from proxies.optimizers import OPTIMIZERS
 from proxies.recipe import Budget
 from proxies.score import Fidelity, Score
@@ -194,7 +195,7 @@ class Trainer:
     def score(self, stopped: str | None = None) -> Score:
         """Return the validation loss of the averaged weights; training can go on afterwards."""
         fidelity, start = self._fidelity(), self.loss_function.start
-        more = {
+        more: dict[str, Any] = {
             "train_loss_sum": self.loss_sum,
             "params": self.params,
             "start": start,
@@ -205,6 +206,8 @@ class Trainer:
             return Score.failure(self.failed, fidelity, **more)
         with self.averaged() as learner, self.hardware.validating():
             losses = self.loss_function.validation(learner)
+            if isinstance(self.loss_function, JudgesPictures):
+                more["quality"] = self.loss_function.quality(learner)
         score = Score.of_losses(losses, fidelity, buckets=bucket_means(losses), **more)
         if score.ok and score.value > WORTHLESS * start:
             reason = f"validation loss is {score.value:.4g}, worse than {start:.4g} before training"

@@ -153,3 +153,4 @@ def _conditions(conditions: Conditions, scale: float) -> Conditions:
 
 
 register_twin("unet", unet_twin)
+TWINS.register("decoder", "proxies.decoder_twin:decoder_twin")

@@ -11,12 +11,19 @@ from proxies.draw import Draw
 from proxies.flow_matching import interpolate, sample_losses, stratified_times, velocity
 from proxies.objectives.protocol import Forward, Setup
 from proxies.validation import validation_losses
+from search_space.errors import WalkbenchError
 
 
 class VelocityLoss:
     """The loss of flow matching for one run; see :class:`proxies.objectives.protocol.Loss`."""
 
     def __init__(self, setup: Setup) -> None:
+        predicts = getattr(setup.learner, "predicts", "velocity")
+        if predicts != "velocity":
+            raise WalkbenchError(
+                f"this objective trains networks that predict a velocity, and one of kind "
+                f"{setup.run.network.kind} predicts a {predicts}; use objective reconstruction"
+            )
         self.setup = setup
         self.start = setup.validation.loss_of_guess(setup.data.moments)
 

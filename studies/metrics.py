@@ -64,6 +64,18 @@ def _cost(field: str) -> Callable[[Candidate], Measured | None]:
     return measure
 
 
+def _quality(field: str) -> Callable[[Candidate], Measured | None]:
+    """Of the validation pictures that a trained decoder makes; UNets have none."""
+
+    def measure(candidate: Candidate) -> Measured | None:
+        score = candidate.score
+        if score is None or not score.ok or score.quality is None:
+            return None
+        return exact(getattr(score.quality, field))
+
+    return measure
+
+
 PROXY_LOSS = register(
     Metric(
         "proxy_loss",
@@ -110,6 +122,27 @@ MACS = register(
         digits=1,
         heading="MACs",
         in_tables=True,
+    )
+)
+PSNR = register(
+    Metric(
+        "psnr",
+        "PSNR of a decoder",
+        _quality("psnr"),
+        goal="maximise",
+        unit="dB",
+        stage="trained",
+        digits=2,
+    )
+)
+SSIM = register(
+    Metric(
+        "ssim",
+        "SSIM of a decoder",
+        _quality("ssim"),
+        goal="maximise",
+        stage="trained",
+        digits=4,
     )
 )
 WEIGHTS = register(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from proxies.data.training_data import TrainingData
     from proxies.draw import Draw
     from proxies.hardware import Hardware
+    from proxies.score_parts import PictureQuality
     from proxies.training_run import TrainingRun
     from proxies.validation import ValidationSet
 
@@ -57,6 +58,15 @@ class Loss(Protocol):
 
     def validation(self, learner: "nn.Module") -> list[float]:
         """Return the loss of each validation sample, the same samples in every run."""
+        ...
+
+
+@runtime_checkable
+class JudgesPictures(Protocol):
+    """A loss that also says how good the pictures of the validation are."""
+
+    def quality(self, learner: "nn.Module") -> "PictureQuality":
+        """Return PSNR and SSIM of the validation pictures."""
         ...
 
 

@@ -13,6 +13,7 @@ import typer
 
 from proxies.data.source import DataSource
 from proxies.training_run import TrainingSettings
+from search_space.errors import WalkbenchError
 from studies.cli.exit_codes import INTERRUPTED
 from studies.cli.output import Format, FormatOption, err
 from studies.cli.proxy_data import side_of
@@ -47,15 +48,24 @@ def run(
 ) -> None:
     """Train the twin of SPEC on captioned pictures and print its validation loss.
 
+    A decoder learns to reconstruct the pictures, and is scored with PSNR and SSIM besides.
     Lower is better. It trains for 20 seconds unless --steps or --seconds is given. Scores compare
     between runs of one budget, width, latent, recipe and precision; all runs of one seed see the
     same pictures, noise and timesteps. Ctrl-C prints the score of what was trained until then.
     """
+    from proxies.objectives import Reconstruction
     from proxies.threads import cpu_threads
-    from search_space.load import load_spec
+    from search_space.load import load_network
     from studies.cli.proxy_table import show_score
 
-    design = load_spec(spec)
+    design = load_network(spec)
+    if design.kind == "decoder":
+        given.setdefault("objective", Reconstruction())
+        if any((samples, composition, distances, draw)):
+            raise WalkbenchError(
+                "--samples, --composition, --distances and --draw draw from captions, which a "
+                "decoder does not read; its score has PSNR and SSIM"
+            )
     measures = Measures(samples, composition, distances, draw, split, extrapolate)
     source = build(DataSource, given)
     measures.check(given.get("steps"), source, given.get("latent", TrainingSettings.latent))

@@ -40,13 +40,23 @@ def show_score(spec: str, digest: str, score: Any, format: Format) -> None:
         Column("seed", "seed"),
         Column("precision", "precision"),
     ]
+    if score.quality is not None:  # of a decoder, which knows no timesteps
+        columns = [column for column in columns if column.key != "buckets"]
     if score.failed:
         columns[1:4] = [Column("failed", "failed")]
     if score.stopped:
         columns.append(Column("stopped", "stopped"))
-    more = [*_guess_lines(score), *_composition_lines(score), *_distance_lines(score)]
+    parts = (_quality_lines, _guess_lines, _composition_lines, _distance_lines)
+    more = [line for lines in parts for line in lines(score)]
     columns += [Column(heading, heading) for heading, _ in more]
     emit({**flat, **dict(more)}, format, columns)
+
+
+def _quality_lines(score: Any) -> Lines:
+    found = score.quality
+    if found is None:
+        return []
+    return [("PSNR", f"{found.psnr:.2f} dB"), ("SSIM", f"{found.ssim:.4f}")]
 
 
 def _guess_lines(score: Any) -> Lines:

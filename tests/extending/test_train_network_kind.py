@@ -101,6 +101,6 @@ def test_its_run_survives_json():
 
 def test_a_kind_without_a_learner_is_named():
     LEARNERS.unregister("one-conv")
-    with pytest.raises(ValueError, match="kind of network with a learner 'one-conv'; known: unet"):
+    with pytest.raises(ValueError, match="learner 'one-conv'; known: decoder, unet"):
         train_run(tiny_run(OneConv()))
     LEARNERS.register("one-conv", OneConvLearner)
