@@ -52,8 +52,8 @@ def linear_encoder(pictures: Tensor, channels: int, factor: int) -> Encode:
 
     def encode(given: Tensor) -> Tensor:
         side = given.shape[-1] // factor
-        latents = matrix @ (_patches(given.float(), factor) - offset)  # (B, z, side²)
-        return latents.unflatten(2, (side, side))
+        latents: Tensor = matrix @ (_patches(given.float(), factor) - offset)  # (B, z, side²)
+        return latents.reshape(*latents.shape[:2], side, side)
 
     return encode
 
@@ -84,7 +84,7 @@ def latents_of(data: TrainingData, encode: Encode, kept: Path | None = None) -> 
     """Return the latents of all rows, (N, z, s, s); read from the file ``kept`` if it exists."""
     if kept is not None and kept.exists():
         return _read(kept, len(data))
-    rows = torch.arange(len(data)).split(BATCH)
+    rows = torch.split(torch.arange(len(data)), BATCH)
     latents = torch.cat([encode(data.batch(part).x0) for part in rows])
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)

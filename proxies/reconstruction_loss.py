@@ -62,7 +62,7 @@ class ReconstructionLoss:
                 f"encoder {objective.encoder!r} gives {found} latent channels and the decoder "
                 f"reads {spec.in_channels}; choose a VAE or a decoder of the other's latents"
             )
-        parts = setup.validation.pictures.split(BATCH)
+        parts = torch.split(setup.validation.pictures, BATCH)
         self.validation_latents = torch.cat([encode(part) for part in parts])
         self.perceptual = self._lpips()
         if objective.discriminator:
@@ -162,7 +162,8 @@ class ReconstructionLoss:
         found = []
         with torch.no_grad(), undisturbed(learner):
             for latents, real in zip(
-                self.validation_latents.split(BATCH), pictures.split(BATCH), strict=True
+                *(torch.split(rows, BATCH) for rows in (self.validation_latents, pictures)),
+                strict=True,
             ):
                 found.append((learner(latents.to(device)).float(), real.to(device)))
         return found
