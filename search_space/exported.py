@@ -2,51 +2,111 @@
 
 Contents of the folder:
 
-    spec.json       the spec
-    export.json     figures and their origin, class, weights
-    README.md       the same for people, with the lines that load the network
-    unet/           config.json and diffusion_pytorch_model.safetensors for the stock diffusers
-                    class, if there is one
-    walkbench/      model.safetensors with Walkbench's parameter names, otherwise
-    coreml/ …       packages of phone runtimes, where they were asked for
+    spec.json         the spec
+    export.json       figures, class, weights, format of the folder
+    provenance.json   versions, and the trial and machine that the figures come from
+    README.md         the same for people, with the lines that load the network
+    model_index.json  what diffusers' pipeline consists of
+    train.yaml        the recipe that `walkbench train` follows
+    unet/             config.json, diffusion_pytorch_model.safetensors, and walkbench_unet.py where
+                      no class of diffusers builds the network
+    scheduler/        the sampler's config
+    vae/ …            parts of a pipeline, where they were asked for
+    coreml/ …         packages of phone runtimes, where they were asked for
 
-The folder holds one copy of the weights; :func:`load_exported` reads either.
+Version 0.1 wrote networks without a class of diffusers to `walkbench/model.safetensors`.
 """
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from search_space.diffusers_bridge import state_dict_to_walkbench
+from search_space.diffusers_bridge.carried import CLASS_NAME
 from search_space.errors import WalkbenchError
 from search_space.spec import UNetSpec
 from search_space.unet import UNet
 from search_space.weight_file import read_weights
 
+FORMAT = 2  # of the folder; 1 is that of version 0.1
 SPEC_FILE = "spec.json"
 FACTS_FILE = "export.json"
 README_FILE = "README.md"
+PROVENANCE_FILE = "provenance.json"
+INDEX_FILE = "model_index.json"
+TRAIN_FILE = "train.yaml"
 STOCK_FOLDER = "unet"  # the name that diffusers' pipelines give it
 STOCK_CONFIG = "config.json"
 STOCK_WEIGHTS = "diffusion_pytorch_model.safetensors"
-OWN_FOLDER = "walkbench"
+SCHEDULER_FOLDER = "scheduler"
+PIPELINE_FOLDERS = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+OWN_FOLDER = "walkbench"  # of version 0.1, with OWN_WEIGHTS in it
 OWN_WEIGHTS = "model.safetensors"
 PACKAGE_FOLDERS = ("coreml", "coreai", "onnx", "swift")
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """The weights of an export; ``stock``: under the names of diffusers, not of :class:`UNet`.
+
+    With ``moments`` the network predicts what :class:`search_space.modules.moments.Moments` leaves
+    over; the class in the folder adds it, a plain :class:`UNet` does not.
+    """
+
+    path: Path
+    stock: bool
+    moments: dict[str, float] | None = None
+
+
+def stored_weights(folder: Path) -> StoredWeights:
+    """Return where an export keeps its weights, whether or not the file is there."""
+    own = folder / OWN_FOLDER / OWN_WEIGHTS
+    if own.exists():
+        return StoredWeights(own, stock=False)
+    try:
+        text = (folder / STOCK_FOLDER / STOCK_CONFIG).read_text(encoding="utf-8")
+        config = json.loads(text)
+    except (OSError, ValueError):
+        config = {}
+    path = folder / STOCK_FOLDER / STOCK_WEIGHTS
+    is_own = config.get("_class_name") == CLASS_NAME
+    return StoredWeights(path, not is_own, config.get("moments"))
+
+
+def read_facts(folder: Path) -> dict[str, Any] | None:
+    """Return `export.json` of ``folder``, None where there is none that can be read.
+
+    Raises :class:`WalkbenchError` for a folder that a newer version wrote.
+    """
+    try:
+        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(facts, dict):
+        return None
+    if facts.get("format", 1) > FORMAT:
+        raise WalkbenchError(
+            f"{str(folder)!r} is of export format {facts['format']}, this version reads up to "
+            f"{FORMAT}; upgrade Walkbench to read it"
+        )
+    return facts
 
 
 def load_exported(folder: str | Path) -> UNet:
     """Return the UNet in ``folder``, on the CPU, in its stored precision.
 
-    Raises :class:`WalkbenchError` if the folder is not an export, or its weights are missing,
-    damaged, or do not match its spec.
+    Raises :class:`WalkbenchError` if the folder is not an export or of a newer version, or its
+    weights are missing, damaged, or do not match its spec.
     """
     folder = Path(folder)
-    spec = _read_spec(folder)
-    own = folder / OWN_FOLDER / OWN_WEIGHTS
-    if own.exists():
-        state = read_weights(own)
-    else:
-        state = state_dict_to_walkbench(spec, read_weights(folder / STOCK_FOLDER / STOCK_WEIGHTS))
+    spec = read_spec(folder)
+    stored = stored_weights(folder)
+    state = read_weights(stored.path)
+    if stored.stock:
+        state = state_dict_to_walkbench(spec, state)
     with torch.device("meta"):
         unet = UNet(spec)
     try:
@@ -59,7 +119,12 @@ def load_exported(folder: str | Path) -> UNet:
     return unet
 
 
-def _read_spec(folder: Path) -> UNetSpec:
+def read_spec(folder: Path) -> UNetSpec:
+    """Return the spec of an export.
+
+    Raises :class:`WalkbenchError` if there is none, it is malformed, or the folder is newer.
+    """
+    read_facts(folder)
     path = folder / SPEC_FILE
     try:
         text = path.read_text(encoding="utf-8")

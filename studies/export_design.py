@@ -76,6 +76,7 @@ def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
             "state": found.state,
             "values": dict(found.values),
             "feasible": found.feasible,
+            "over_budget": [name for name, miss in found.constraints.items() if miss > 0],
             "provenance": found.provenance,
         },
     )

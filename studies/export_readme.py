@@ -1,10 +1,14 @@
-"""`readme(facts)`: the README of an exported folder.
+"""`readme(facts, made)`: the model card of an exported folder.
 
->>> readme({**EXAMPLE, "name": "sd15"}).splitlines()[0]
-'# sd15'
+>>> card = readme({**EXAMPLE, "name": "sd15"}, EXAMPLE_PROVENANCE)
+>>> [line for line in card.splitlines() if line.startswith("#")][:2]
+['# sd15', '## Figures']
 """
 
 from typing import Any
+
+from search_space.diffusers_bridge.carried import CARRIED
+from search_space.exported import PIPELINE_FOLDERS
 
 # The least that an export knows of itself; also what the doctest above shows.
 EXAMPLE: dict[str, Any] = {
@@ -12,6 +16,8 @@ EXAMPLE: dict[str, Any] = {
     "name": None,
     "class": "UNet2DConditionModel",
     "why_own": None,
+    "pipeline": {"name": "StableDiffusionPipeline", "why_not": None},
+    "components": {"named": None, "copied": []},
     "params": 1,
     "macs": 1,
     "weight_bytes": 2,
@@ -30,28 +36,54 @@ EXAMPLE: dict[str, Any] = {
     "score": None,
     "weights": {"kind": "initial", "seed": 0, "dtype": "fp32"},
     "trial": None,
-    "provenance": {"date": "", "versions": {"walkbench": "0"}, "code_revision": None},
 }
+EXAMPLE_PROVENANCE: dict[str, Any] = {"versions": {"walkbench": "0"}, "code_revision": None}
+
+_FRONT = """---
+library_name: diffusers
+pipeline_tag: text-to-image
+tags:
+- walkbench
+---"""
 
 
-def readme(facts: dict[str, Any]) -> str:
-    """Return Markdown with the design's figures, where they come from, and how to load it."""
+def readme(facts: dict[str, Any], made: dict[str, Any]) -> str:
+    """Return Markdown with the design's figures, where they come from, and how to load it.
+
+    ``facts`` is `export.json`, ``made`` is `provenance.json`.
+    """
     title = facts["name"] or f"UNet {facts['digest']}"
-    weights = facts["weights"]
     parts = [
-        f"# {title}",
-        f"A text-to-image UNet designed with Walkbench, digest `{facts['digest']}`. The weights "
-        f"are **initial, not trained**: seed {weights['seed']}, {weights['dtype']}, drawn from "
-        "one stream per parameter name.",
+        f"{_FRONT}\n\n# {title}",
+        f"A text-to-image UNet designed with Walkbench, digest `{facts['digest']}`. "
+        + _weights(facts["weights"]),
         "## Figures",
         _figures(facts),
-        "## Loading",
-        _loading(facts),
+        "## Loading the network",
+        _network(facts),
+        "## Sampling",
+        _pipeline(facts),
+        "## Training",
+        _training(facts),
         "## Where it comes from",
-        _origin(facts),
-        "`spec.json` says everything about the network; `export.json` is this page for programs.",
+        _origin(facts, made),
+        "`spec.json` says everything about the network; `export.json` is this page for programs, "
+        "`provenance.json` its versions and the trial behind it. "
+        "`walkbench spec import path/to/this/folder` reads the design back.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _weights(weights: dict[str, Any]) -> str:
+    if weights["kind"] == "initial":
+        return (
+            f"The weights are **initial, not trained**: seed {weights['seed']}, "
+            f"{weights['dtype']}, drawn from one stream per parameter name."
+        )
+    return (
+        f"The weights are those of the checkpoint `{weights['file']}` (SHA-256 "
+        f"`{weights['sha256'][:16]}…`), {weights['dtype']}."
+    )
 
 
 def _figures(facts: dict[str, Any]) -> str:
@@ -81,29 +113,74 @@ def _score(score: dict[str, Any]) -> str:
     return f"{score['value']:.4f}{error}"
 
 
-def _loading(facts: dict[str, Any]) -> str:
-    ours = (
-        "    from search_space.exported import load_exported\n\n"
-        '    unet = load_exported("path/to/this/folder")'
-    )
-    if facts["why_own"] is not None:
+def _network(facts: dict[str, Any]) -> str:
+    if facts["why_own"] is None:
+        name = facts["class"]
         return (
-            f"With Walkbench installed:\n\n{ours}\n\n"
-            f"{facts['why_own'][0].upper()}{facts['why_own'][1:]}."
+            f"The class is `{name}` of diffusers, which computes exactly this network:\n\n"
+            f"    from diffusers import {name}\n\n"
+            f'    unet = {name}.from_pretrained("path/to/this/folder", subfolder="unet")'
         )
-    name = facts["class"]
-    stock = (
-        f"    from diffusers import {name}\n\n"
-        f'    unet = {name}.from_pretrained("path/to/this/folder", subfolder="unet")'
+    why = f"{facts['why_own'][0].upper()}{facts['why_own'][1:]}"
+    return (
+        f"The class is `{facts['class']}`, which this folder carries in `unet/{CARRIED}.py`; it "
+        "needs torch and diffusers, not Walkbench. Read the file before you trust it.\n\n"
+        "    from diffusers import AutoModel\n\n"
+        '    unet = AutoModel.from_pretrained("path/to/this/folder/unet", '
+        "trust_remote_code=True)\n\n"
+        "It is called as `UNet2DConditionModel` is. `enable_gradient_checkpointing()` and LoRA "
+        'through peft work; target modules are `"q", "k", "v", "out"`.\n\n'
+        f"Why not a class of diffusers: {why}."
     )
-    return f"diffusers:\n\n{stock}\n\nWalkbench:\n\n{ours}"
 
 
-def _origin(facts: dict[str, Any]) -> str:
-    made, trial = facts["provenance"], facts["trial"]
+def _pipeline(facts: dict[str, Any]) -> str:
+    pipeline, components = facts["pipeline"], facts["components"]
+    name = pipeline["name"]
+    if name is None:
+        why = pipeline["why_not"]
+        return f"{why[0].upper()}{why[1:]}: call the network and the scheduler in a loop."
+    trust = ", trust_remote_code=True" if facts["why_own"] is not None else ""
+    parts = [p for p in PIPELINE_FOLDERS if name.endswith("XLPipeline") or not p.endswith("_2")]
+    call = f'{name}.from_pretrained("path/to/this/folder"{trust}'
+    text = f"    from diffusers import {name}\n\n"
+    if components["copied"]:
+        text += f'    pipe = {call})\n    image = pipe("a red circle").images[0]'
+    elif components["named"]:
+        text = (
+            f"    from diffusers import DiffusionPipeline, {name}\n\n"
+            f'    parts = DiffusionPipeline.from_pretrained("{components["named"]}", unet=None)\n'
+            f"    pipe = {call},\n        "
+            + ", ".join(f"{part}=parts.{part}" for part in parts)
+            + ')\n    image = pipe("a red circle").images[0]'
+        )
+    else:
+        text += (
+            f"    pipe = {call},\n        "
+            + ", ".join(f"{part}={part}" for part in parts)
+            + ")\n\nThe folder has none of these parts: give the ones that the network was trained "
+            'with, or None\nand pass `prompt_embeds`, with `output_type="latent"`.'
+        )
+    return (
+        f"{text}\n\nThe network predicts the velocity of a straight path from picture to noise. "
+        "The scheduler integrates\nit with DPM-Solver++; `UniPCMultistepScheduler.from_config("
+        "pipe.scheduler.config)` does too.\n`FlowMatchEulerDiscreteScheduler` does not run in this "
+        "pipeline."
+    )
+
+
+def _training(facts: dict[str, Any]) -> str:
+    return (
+        "The target is `noise - latents` at `(1 - t) * latents + t * noise`; the timestep is "
+        "`1000 * t`. Any loop that calls\n`unet(noisy, timesteps, encoder_hidden_states)` trains "
+        f"it. The network reads {facts['tokens']} text tokens."
+    )
+
+
+def _origin(facts: dict[str, Any], made: dict[str, Any]) -> str:
+    trial = facts["trial"]
     revision = made["code_revision"] or "unknown revision"
-    by = f"Walkbench {made['versions'].get('walkbench')} ({revision})"
-    text = f"Written on {made['date']} by {by}."
+    text = f"Written by Walkbench {made['versions'].get('walkbench')} ({revision})."
     if trial is None:
         return text
     feasible = {True: "within its budgets", False: "over a budget"}.get(trial["feasible"], "")

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from search_space.diffusers_bridge import parameter_names
 from search_space.errors import WalkbenchError
-from search_space.exported import OWN_FOLDER, OWN_WEIGHTS, STOCK_FOLDER, STOCK_WEIGHTS
+from search_space.exported import stored_weights
 from search_space.initialise import draws, stream
 from search_space.network import Network
 from search_space.spec import UNetSpec
@@ -104,16 +104,16 @@ class FolderWeights:
 
     @property
     def _path(self) -> Path:
-        own = self.folder / OWN_FOLDER / OWN_WEIGHTS
-        return own if own.exists() else self.folder / STOCK_FOLDER / STOCK_WEIGHTS
+        return stored_weights(self.folder).path
 
     def read(self, network: Network, module: nn.Module) -> dict[str, Tensor]:
         """Read the parameters of ``module``; raises :class:`WalkbenchError` for a damaged file."""
         from safetensors import SafetensorError, safe_open
 
-        path = self._path
+        stored = stored_weights(self.folder)
+        path = stored.path
         names = {name: name for name, _ in module.named_parameters()}
-        if path.name == STOCK_WEIGHTS:
+        if stored.stock:
             theirs = parameter_names(_unet(network))
             names = {name: theirs[name] for name in names}
         state: dict[str, Tensor] = {}

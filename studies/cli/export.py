@@ -1,8 +1,9 @@
-"""`walkbench export`: write a design into a folder that diffusers or Walkbench loads.
+"""`walkbench export`: write a design into a folder that trainers and diffusers' pipelines load.
 
 JSON: one object with ``folder``, ``class`` (UNet2DConditionModel, DreamLiteUNetModel or
-search_space.unet.UNet), ``why_own`` (null, or why no stock class builds it), ``digest``,
-``params``, ``seed``, ``dtype``, ``files`` (a list of paths) and ``packages`` (their notes).
+WalkbenchUNet2DConditionModel), ``why_own`` (null, or why no stock class builds it), ``digest``,
+``params``, ``weights`` (kind, seed or file and digest, dtype), ``files`` (a list of paths) and
+``packages`` (their notes).
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
@@ -27,6 +28,13 @@ class DtypeOption(StrEnum):
     fp16 = "fp16"
 
 
+class WeightsOption(StrEnum):
+    """What ``--weights`` takes."""
+
+    init = "init"
+    checkpoint = "checkpoint"
+
+
 def export(
     design: Annotated[
         str, typer.Argument(metavar="TRIAL|SPEC", help="A trial's number, a spec's name or file.")
@@ -38,6 +46,22 @@ def export(
         typer.Option(metavar="URL", help="Database URL or SQLite file of the study."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
+    weights: Annotated[
+        WeightsOption, typer.Option(help="Initial weights, or those of --checkpoint.")
+    ] = WeightsOption.init,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR", help="Safetensors file, or the folder of a saved network."
+        ),
+    ] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|NAME",
+            help="Copy text encoder, tokenizer and VAE of this diffusers pipeline, or name it.",
+        ),
+    ] = None,
     dtype: Annotated[
         DtypeOption, typer.Option("--dtype", help="Precision of the weights.")
     ] = DtypeOption.fp32,
@@ -60,7 +84,9 @@ def export(
     check_phone: packages.CheckOption = False,
     format: FormatOption = Format.table,
 ) -> None:
-    """Write a design's spec, figures and initial weights into a folder, with packages for phones.
+    """Write a design as a network, pipeline and model card that a trainer takes from there.
+
+    With packages for phones where they are asked for.
 
     Run again with the same options, it continues with the packages that are not complete.
     """
@@ -69,6 +95,8 @@ def export(
     from search_space.errors import WalkbenchError
     from studies.export import export as write
     from studies.export_design import find_design
+    from studies.export_pipeline import components_of
+    from studies.export_weights import weights_from
     from studies.phone.packages import earlier_export
 
     found = find_design(design, study, storage)
@@ -80,9 +108,18 @@ def export(
     request = packages.request_of(
         coreml, coreai, onnx, bits, group, chunks, target, layout, shift, dtype.value
     )
+    given = weights_from(weights.value, seed=seed, checkpoint=checkpoint)
+    facts = {**given.facts, "dtype": dtype.value}
+    components = components_of(pipeline, found.spec)
+    if found.trial is not None and found.trial["feasible"] is False:
+        err.print(
+            f"[yellow]trial {found.trial['number']} of study {found.trial['study']} is over its "
+            f"budget of {', '.join(found.trial['over_budget'])}; exported all the same[/yellow]",
+            soft_wrap=True,
+        )
     done = None
     if (request.formats or swift) and not overwrite:
-        done = earlier_export(found.spec, to, seed, dtype.value)
+        done = earlier_export(found.spec, to, facts)
     columns = (TextColumn("weights"), DownloadColumn(), TimeRemainingColumn())
     if done is None:
         with Progress(*columns, console=err, transient=True) as bar:
@@ -90,7 +127,8 @@ def export(
             done = write(
                 found,
                 to,
-                seed=seed,
+                weights=given,
+                components=components,
                 dtype=dtype.value,
                 device=device,
                 overwrite=overwrite,
@@ -102,8 +140,7 @@ def export(
         "why_own": done.why_own,
         "digest": done.digest,
         "params": done.params,
-        "seed": seed,
-        "dtype": dtype.value,
+        "weights": facts,
         "files": [str(path) for path in done.files],
         "packages": packages.write(found.spec, to, request, device, swift),
     }

@@ -168,13 +168,16 @@ def import_spec(
     config: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE|DIR", help="A config.json, or a folder with one, unet/ or vae/."
+            metavar="FILE|DIR",
+            help="An export, a config.json, or a folder with one, unet/ or vae/.",
         ),
     ],
     to: Annotated[
         Path | None, typer.Option("--to", metavar="FILE", help="Write here, not to stdout.")
     ] = None,
-    tokens: Annotated[int, typer.Option(min=1, help="Text tokens; a config has none.")] = 77,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="Text tokens; a config has none: 77 by default.")
+    ] = None,
     latent: Annotated[
         int | None, typer.Option(min=1, help="Latent size; the config's sample_size by default.")
     ] = None,
@@ -182,20 +185,15 @@ def import_spec(
         int | None, typer.Option(min=0, help="Size numbers of an SDXL-like added embedding.")
     ] = None,
 ) -> None:
-    """Turn a diffusers config into a spec, or say which fields have no place in one.
+    """Read the design of an export, or turn a diffusers config into a spec.
 
-    Takes UNets and, of AutoencoderKL and AutoencoderTiny, the decoder.
+    The spec of an export has the digest that was exported. Configs are those of UNets and, of
+    AutoencoderKL and AutoencoderTiny, the decoder; fields with no place in a spec are listed.
     """
     from search_space.atomic import write_file
-    from search_space.diffusers_bridge import network_from_config
-    from search_space.errors import WalkbenchError
     from search_space.presets import name_of
 
-    path, content = _read_config(config)
-    try:
-        spec = network_from_config(content, tokens=tokens, latent_size=latent, size_ids=size_ids)
-    except WalkbenchError as error:
-        raise WalkbenchError(f"{path}: {error}") from None
+    spec = _imported(config, tokens, latent, size_ids)
     text = spec.to_json(indent=2)
     if to is None:
         print(text)
@@ -203,6 +201,38 @@ def import_spec(
         write_file(to, text + "\n")
     name = name_of(spec)
     err.print(f"digest {spec.digest()}{f', the named spec {name}' if name else ''}", style="dim")
+
+
+def _imported(path: Path, tokens: int | None, latent: int | None, size_ids: int | None) -> Any:
+    from search_space.diffusers_bridge import network_from_config
+    from search_space.diffusers_bridge.carried import CLASS_NAME
+    from search_space.errors import WalkbenchError
+    from search_space.exported import read_facts, read_spec
+    from search_space.resize import resized
+    from search_space.spec import UNetSpec
+
+    spec = None
+    if path.is_dir() and (facts := read_facts(path)) is not None:
+        spec = read_spec(path)
+        if spec.digest() != facts.get("digest"):
+            raise WalkbenchError(
+                f"{path}: spec.json is the design {spec.digest()}, export.json of "
+                f"{facts.get('digest')}; export it again"
+            )
+    else:
+        path, content = _read_config(path)
+        try:
+            if isinstance(content, dict) and content.get("_class_name") == CLASS_NAME:
+                spec = UNetSpec.from_dict(content.get("spec"))
+            else:
+                return network_from_config(
+                    content, tokens=tokens or 77, latent_size=latent, size_ids=size_ids
+                )
+        except WalkbenchError as error:
+            raise WalkbenchError(f"{path}: {error}") from None
+    if size_ids is not None:
+        raise WalkbenchError(f"{path} says its size numbers itself; leave --size-ids out")
+    return resized(spec, latent, tokens)
 
 
 def _read_config(path: Path) -> tuple[Path, Any]:

@@ -12,7 +12,6 @@ They hold the weights of the folder and lie beside them:
 [0, 1]
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,7 +26,7 @@ from latency_db.packages.parts import Part, cut, cut_into, sizes_at, whole
 from latency_db.packages.phone_check import app_memory, needed_memory
 from latency_db.packages.weights import FolderWeights
 from search_space.errors import WalkbenchError
-from search_space.exported import FACTS_FILE, PACKAGE_FOLDERS
+from search_space.exported import PACKAGE_FOLDERS, read_facts, stored_weights
 from search_space.network import Network
 from search_space.spec import UNetSpec
 from studies.export import Exported
@@ -79,17 +78,14 @@ def check_request(request: Request) -> None:
         raise WalkbenchError(f"--chunks {request.chunks!r}; a number or {AUTO!r} is needed")
 
 
-def earlier_export(spec: UNetSpec, folder: Path, seed: int, dtype: str) -> Exported | None:
+def earlier_export(spec: UNetSpec, folder: Path, weights: dict[str, Any]) -> Exported | None:
     """Return what ``folder`` holds if it is this very export: packages are then added to it.
 
-    None for any other folder; writing there says what is in the way.
+    ``weights`` is what `export.json` says of them. None for any other folder; writing there says
+    what is in the way.
     """
-    try:
-        about = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return None
-    wanted = (spec.digest(), {"kind": "initial", "seed": seed, "dtype": dtype})
-    if (about.get("digest"), about.get("weights")) != wanted:
+    about = read_facts(folder)
+    if about is None or (about.get("digest"), about.get("weights")) != (spec.digest(), weights):
         return None
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     ours = [path for path in files if path.relative_to(folder).parts[0] not in PACKAGE_FOLDERS]
@@ -143,6 +139,11 @@ def add_packages(
 
     ``progress`` gives a function to report to for each format. Complete packages are kept.
     """
+    if stored_weights(folder).moments is not None:
+        raise WalkbenchError(
+            f"the network in {str(folder)!r} adds to a linear guess that packages do not have; "
+            "export a design without it"
+        )
     notes = []
     for name in request.formats:
         module, constant, _, _ = FORMATS[name]

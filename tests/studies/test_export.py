@@ -10,14 +10,16 @@ import pytest
 import torch
 
 from search_space.diffusers_bridge import spec_from_config
+from search_space.diffusers_bridge.carried import CARRIED, CLASS_NAME, carried_source
 from search_space.diffusers_bridge.stock import stock_inputs
 from search_space.errors import WalkbenchError
 from search_space.exported import load_exported
 from search_space.initialise import initialise
 from search_space.modules.network import example_inputs
 from search_space.unet import UNet
-from studies.export import OWN_CLASS, export
+from studies.export import export
 from studies.export_design import Exportable
+from studies.export_weights import SeededWeights, weights_from
 
 SMALL = {
     "_class_name": "UNet2DConditionModel",
@@ -46,6 +48,8 @@ DREAMLITE = spec_from_config(
     tokens=5,
 )
 OWN = STOCK.replace(rope=True, qk_norm="rms")
+ENTRIES = ["README.md", "export.json", "model_index.json", "provenance.json", "scheduler"]
+ENTRIES += ["spec.json", "unet"]
 
 STOCK_LOADER = """
 import sys, torch, diffusers
@@ -80,7 +84,7 @@ def test_stock_diffusers_loads_the_folder_in_a_fresh_process_and_agrees(tmp_path
     folders, expected = [], []
     for spec, name in ((STOCK, "UNet2DConditionModel"), (DREAMLITE, "DreamLiteUNetModel")):
         folder = tmp_path / name
-        done = export(Exportable(spec), folder, seed=3)
+        done = export(Exportable(spec), folder, weights=SeededWeights(3))
         assert (done.class_name, done.why_own) == (name, None)
         inputs = example_inputs(spec, batch=2, generator=torch.Generator().manual_seed(0))
         stock = stock_inputs(spec, inputs)
@@ -99,9 +103,9 @@ def test_stock_diffusers_loads_the_folder_in_a_fresh_process_and_agrees(tmp_path
 
 def test_a_design_of_our_own_loads_in_a_fresh_process_without_diffusers(tmp_path):
     done = export(Exportable(OWN), tmp_path / "design")
-    assert done.class_name == OWN_CLASS
+    assert done.class_name == CLASS_NAME
     assert "rope is set" in (done.why_own or "")
-    assert not (tmp_path / "design" / "unet").exists()
+    assert (tmp_path / "design" / "unet" / f"{CARRIED}.py").read_text() == carried_source()
     inputs = example_inputs(OWN, generator=torch.Generator().manual_seed(0))
     torch.save(inputs, tmp_path / "design" / "inputs.pt")
     with torch.no_grad():
@@ -130,7 +134,7 @@ def test_export_json_and_readme_say_what_the_folder_holds(tmp_path):
     trial = {"study": "s", "number": 7, "feasible": True, "provenance": None}
     score = {"value": 0.5, "stderr": 0.01, "losses": [0.4, 0.6]}
     design = Exportable(STOCK, "mine", {**latency, "source": "mixed"}, score, trial)
-    export(design, tmp_path, seed=5)
+    export(design, tmp_path, weights=SeededWeights(5))
     about = json.loads((tmp_path / "export.json").read_text())
     assert about["digest"] == STOCK.digest()
     assert about["weights"] == {"kind": "initial", "seed": 5, "dtype": "fp32"}
@@ -159,7 +163,7 @@ def test_only_an_earlier_export_is_replaced_and_only_when_asked(tmp_path):
     export(Exportable(OWN), folder, overwrite=True)
     assert load_exported(folder).spec == OWN
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["README.md", "export.json", "notes.txt", "spec.json", "walkbench"]
+    assert names == sorted([*ENTRIES, "notes.txt"])
 
 
 def test_a_folder_of_someone_else_is_never_touched(tmp_path):
@@ -243,3 +247,76 @@ def test_a_folder_that_is_no_export_or_is_damaged_is_refused_when_loaded(tmp_pat
     (tmp_path / "b" / "spec.json").write_text(STOCK.to_json())
     with pytest.raises(WalkbenchError, match="are not its spec's"):
         load_exported(tmp_path / "b")
+
+
+@pytest.mark.parametrize("spec", [STOCK, OWN], ids=["stock", "own"])
+def test_the_same_design_is_written_to_the_same_bytes(tmp_path, spec):
+    trial = {"study": "s", "number": 7, "feasible": True, "provenance": {"date": "2026-11-01"}}
+    for name in "ab":
+        export(Exportable(spec, trial=trial), tmp_path / name)
+    first, second = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+        for folder in (tmp_path / "a", tmp_path / "b")
+    )
+    assert first == second and len(first) >= 7
+    made = json.loads(first[Path("provenance.json")])
+    assert made["trial"]["provenance"] == trial["provenance"] and "date" not in made
+
+
+def test_an_export_of_a_newer_version_is_refused_by_name(tmp_path):
+    export(Exportable(STOCK), tmp_path)
+    about = json.loads((tmp_path / "export.json").read_text())
+    (tmp_path / "export.json").write_text(json.dumps(about | {"format": 99}))
+    for attempt in (
+        lambda: load_exported(tmp_path),
+        lambda: export(Exportable(STOCK), tmp_path, overwrite=True),
+    ):
+        with pytest.raises(WalkbenchError, match=r"export format 99, this version reads up to 2"):
+            attempt()
+
+
+@pytest.mark.parametrize("spec", [STOCK, OWN], ids=["stock", "own"])
+@pytest.mark.parametrize("naming", ["ours", "prefixed", "saved", "export"])
+def test_weights_come_from_any_checkpoint_of_the_network(tmp_path, spec, naming):
+    from safetensors.torch import save_file
+
+    trained = initialise(UNet(spec), seed=9)
+    if naming == "export":
+        export(Exportable(spec), tmp_path / "there", weights=SeededWeights(9))
+        place = tmp_path / "there"
+    else:
+        place = tmp_path / "model.safetensors"
+        prefix = "module." if naming == "prefixed" else ""
+        save_file({prefix + name: p for name, p in trained.state_dict().items()}, place)
+        place = tmp_path if naming == "saved" else place
+    given = weights_from("checkpoint", checkpoint=place)
+    export(Exportable(spec), tmp_path / "out", weights=given)
+    state = load_exported(tmp_path / "out").state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in trained.state_dict().items())
+    about = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert about["weights"]["kind"] == "checkpoint" and len(about["weights"]["sha256"]) == 64
+    assert "those of the checkpoint" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_checkpoint_of_another_network_or_a_damaged_one_leaves_nothing(tmp_path):
+    export(Exportable(OWN), tmp_path / "own")
+    with pytest.raises(WalkbenchError, match=r"is not of the network .*: it lacks "):
+        weights = weights_from("checkpoint", checkpoint=tmp_path / "own")
+        export(Exportable(DREAMLITE), tmp_path / "out", weights=weights)
+    wider = OWN.replace(context=OWN.context.__class__(width=32, tokens=5))
+    with pytest.raises(WalkbenchError, match="has shape"):
+        weights = weights_from("checkpoint", checkpoint=tmp_path / "own")
+        export(Exportable(wider), tmp_path / "out", weights=weights)
+    cut = tmp_path / "cut.safetensors"
+    whole = tmp_path / "own" / "unet" / "diffusion_pytorch_model.safetensors"
+    cut.write_bytes(whole.read_bytes()[:5000])
+    with pytest.raises(WalkbenchError, match=r"cut\.safetensors' cannot be read: .*the one before"):
+        weights = weights_from("checkpoint", checkpoint=cut)
+        export(Exportable(OWN), tmp_path / "out", weights=weights)
+    with pytest.raises(WalkbenchError, match="has none of unet/diffusion_pytorch_model"):
+        weights_from("checkpoint", checkpoint=tmp_path)
+    with pytest.raises(WalkbenchError, match="name it with --checkpoint"):
+        weights_from("checkpoint")
+    with pytest.raises(WalkbenchError, match="does not go with --weights init"):
+        weights_from("init", checkpoint=cut)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.safetensors", "own"]

@@ -12,6 +12,7 @@ from search_space.network import build_network
 from search_space.presets import all_named, named_spec
 from studies.export import export
 from studies.export_design import Exportable
+from studies.export_weights import SeededWeights
 from tests.latency_db.packages.tiny import small, tiny, tiny_projected, tiny_sdxl
 
 NAMES = {
@@ -118,7 +119,7 @@ def test_text_as_channels_equals_text_as_tokens():
 @pytest.mark.parametrize("make", [tiny, lambda: small("sd15")])
 def test_the_weights_of_an_export_are_those_of_its_seed(make, tmp_path):
     spec = make()
-    export(Exportable(spec), tmp_path / "out", seed=3)
+    export(Exportable(spec), tmp_path / "out", weights=SeededWeights(3))
     module = PartModule(cut_into(spec, 3, sizes_at(16))[1])
     drawn = InitialWeights(3).read(spec, module)
     stored = FolderWeights(tmp_path / "out").read(spec, module)
@@ -128,8 +129,8 @@ def test_the_weights_of_an_export_are_those_of_its_seed(make, tmp_path):
 
 def test_the_revision_of_stored_weights_follows_their_content(tmp_path):
     spec = tiny()
-    export(Exportable(spec), tmp_path / "a", seed=0)
-    export(Exportable(spec), tmp_path / "b", seed=1)
+    export(Exportable(spec), tmp_path / "a", weights=SeededWeights(0))
+    export(Exportable(spec), tmp_path / "b", weights=SeededWeights(1))
     one, other = FolderWeights(tmp_path / "a"), FolderWeights(tmp_path / "b")
     assert one.revision == FolderWeights(tmp_path / "a").revision != other.revision
 

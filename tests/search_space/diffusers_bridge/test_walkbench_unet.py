@@ -190,6 +190,7 @@ unet.save_pretrained(sys.argv[1] + "/again")
 """
 
 
+@pytest.mark.slow
 def test_the_carried_file_runs_without_walkbench_to_the_last_bit(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
     model, given = own(), stock_inputs(SPEC, inputs_of(SPEC))

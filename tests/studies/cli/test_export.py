@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from search_space.diffusers_bridge import spec_from_config
 from search_space.exported import load_exported
 from studies.cli.main import app
+from studies.export_design import Exportable
 
 SPEC = spec_from_config(
     {
@@ -58,16 +59,18 @@ def test_json_has_the_documented_fields(export, tmp_path):
         "why_own": None,
         "digest": SPEC.digest(),
         "params": sum(p.numel() for p in load_exported(folder).parameters()),
-        "seed": 4,
-        "dtype": "fp16",
+        "weights": {"kind": "initial", "seed": 4, "dtype": "fp16"},
         "files": [
             str(folder / name)
             for name in (
                 "spec.json",
                 "export.json",
+                "provenance.json",
                 "README.md",
+                "model_index.json",
                 "unet/config.json",
                 "unet/diffusion_pytorch_model.safetensors",
+                "scheduler/scheduler_config.json",
             )
         ],
         "packages": [],
@@ -103,3 +106,33 @@ def test_mistakes_are_one_line_with_exit_code_2(export, tmp_path):
     given = (str(tmp_path / "spec.json"), *to)
     assert "unknown device 'iPhone 51'" in export(*given, "--device", "iPhone 51", code=2)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_design_over_its_budget_is_exported_with_a_warning(monkeypatch, tmp_path):
+    trial = {"study": "first", "number": 2, "feasible": False, "over_budget": ["params"]}
+    found = Exportable(SPEC, trial={**trial, "provenance": None})
+    monkeypatch.setattr("studies.export_design.find_design", lambda *_: found)
+    result = CliRunner().invoke(app, ["export", "2", "--to", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.split())
+    assert "trial 2 of study first is over its budget of params; exported all the same" in said
+    assert "over a budget" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_an_export_is_read_back_to_the_same_digest(export, tmp_path):
+    for spec in (SPEC, SPEC.replace(rope=True)):
+        (tmp_path / "spec.json").write_text(spec.to_json())
+        folder = tmp_path / spec.digest()
+        export(str(tmp_path / "spec.json"), "--to", str(folder))
+        for place in (folder, folder / "unet"):
+            result = CliRunner().invoke(app, ["spec", "import", str(place)])
+            assert result.exit_code == 0, result.output
+            assert json.loads(result.stdout) == json.loads(spec.to_json())
+            assert spec.digest() in result.stderr
+    about = json.loads((folder / "export.json").read_text())
+    (folder / "export.json").write_text(json.dumps(about | {"digest": "0" * 12}))
+    result = CliRunner().invoke(app, ["spec", "import", str(folder)])
+    assert result.exit_code == 2 and "export it again" in " ".join(result.stderr.split())
+    (folder / "export.json").write_text(json.dumps(about | {"format": 99}))
+    result = CliRunner().invoke(app, ["spec", "import", str(folder)])
+    assert result.exit_code == 2 and "upgrade Walkbench" in " ".join(result.stderr.split())

@@ -22,6 +22,8 @@ from studies.phone.packages import (
 )
 from tests.latency_db.packages.tiny import tiny
 
+INITIAL = {"kind": "initial", "seed": 0, "dtype": "fp32"}
+
 RUNNER = CliRunner()
 
 
@@ -113,9 +115,9 @@ def test_chunks_are_automatic_or_as_many_as_asked():
 
 def test_only_the_very_same_export_is_continued(tmp_path):
     done = export(Exportable(tiny()), tmp_path / "out")
-    found = earlier_export(tiny(), tmp_path / "out", 0, "fp32")
+    found = earlier_export(tiny(), tmp_path / "out", INITIAL)
     assert replace(found, files=()) == replace(done, files=())
     assert sorted(found.files) == sorted(done.files)
-    assert earlier_export(tiny(), tmp_path / "out", 1, "fp32") is None
-    assert earlier_export(tiny(rope=False), tmp_path / "out", 0, "fp32") is None
-    assert earlier_export(tiny(), tmp_path / "none", 0, "fp32") is None
+    assert earlier_export(tiny(), tmp_path / "out", INITIAL | {"seed": 1}) is None
+    assert earlier_export(tiny(rope=False), tmp_path / "out", INITIAL) is None
+    assert earlier_export(tiny(), tmp_path / "none", INITIAL) is None
