@@ -31,6 +31,7 @@ import torch
 from torch import Tensor
 
 from latency_db.sources import source_of
+from proxies.train_config import config_for, render
 from search_space.atomic import atomic_folder
 from search_space.cost import cost
 from search_space.diffusers_bridge import config_from_spec, parameter_names
@@ -136,7 +137,7 @@ def export(
         **_figures(design, device),
         "trial": design.trial and {k: v for k, v in design.trial.items() if k != "provenance"},
     }
-    made = _provenance(design)
+    made, recipe = _provenance(design), config_for(spec)
     library = CARRIED if network.is_own else "diffusers"
     index = model_index(pipeline_for(spec), (library, network.name), components)
     try:
@@ -144,12 +145,14 @@ def export(
             _check_room(work, spec, dtype, components)
             _write_unet(spec, network, weights, work / STOCK_FOLDER, dtype, progress)
             components.copy_to(work)
-            _write_json(work / SCHEDULER_FOLDER / SCHEDULER_CONFIG, scheduler_config())
+            sampler = scheduler_config(recipe.flow.shift)
+            _write_json(work / SCHEDULER_FOLDER / SCHEDULER_CONFIG, sampler)
             if index is not None:
                 _write_json(work / INDEX_FILE, index)
             _write_text(work / SPEC_FILE, spec.to_json(indent=2))
             _write_json(work / FACTS_FILE, facts)
             _write_json(work / PROVENANCE_FILE, made)
+            _write_text(work / TRAIN_FILE, render(recipe, spec, facts["name"]))
             _write_text(work / README_FILE, readme(facts, made))
     except OSError as error:
         raise WalkbenchError(

@@ -23,7 +23,6 @@ from search_space.exported import INDEX_FILE, PIPELINE_FOLDERS, SCHEDULER_FOLDER
 from search_space.spec import UNetSpec
 
 SCHEDULER = "DPMSolverMultistepScheduler"
-FLOW_SHIFT = 3.0  # SD3's shift of times towards noise (arXiv 2403.03206, §5.3.2)
 SINGLE, XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
 _XL_SIZE_IDS = 6
 _UNUSED: dict[str, dict[str, Any]] = {
@@ -71,14 +70,17 @@ def pipeline_for(spec: UNetSpec) -> Pipeline:
     )
 
 
-def scheduler_config() -> dict[str, Any]:
-    """Return the sampler's config: DPM-Solver++ on the straight path of flow matching."""
+def scheduler_config(shift: float) -> dict[str, Any]:
+    """Return the sampler's config: DPM-Solver++ on the straight path of flow matching.
+
+    ``shift`` moves times towards noise, as in training (SD3, arXiv 2403.03206, §5.3.2).
+    """
     return {
         "_class_name": SCHEDULER,
         "_diffusers_version": DIFFUSERS_VERSION,
         "algorithm_type": "dpmsolver++",
         "final_sigmas_type": "zero",
-        "flow_shift": FLOW_SHIFT,
+        "flow_shift": shift,
         "num_train_timesteps": 1000,
         "prediction_type": "flow_prediction",
         "solver_order": 2,

@@ -171,9 +171,11 @@ def _pipeline(facts: dict[str, Any]) -> str:
 
 def _training(facts: dict[str, Any]) -> str:
     return (
-        "The target is `noise - latents` at `(1 - t) * latents + t * noise`; the timestep is "
-        "`1000 * t`. Any loop that calls\n`unet(noisy, timesteps, encoder_hidden_states)` trains "
-        f"it. The network reads {facts['tokens']} text tokens."
+        "`train.yaml` is the whole recipe; its header says what it costs:\n\n"
+        "    walkbench train path/to/this/folder --data PICTURES\n\n"
+        "Other trainers: the target is `noise - latents` at `(1 - t) * latents + t * noise`, and "
+        "the timestep is `1000 * t`.\nAny loop that calls `unet(noisy, timesteps, "
+        f"encoder_hidden_states)` trains it. It reads {facts['tokens']} text tokens."
     )
 
 

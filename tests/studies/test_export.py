@@ -49,7 +49,7 @@ DREAMLITE = spec_from_config(
 )
 OWN = STOCK.replace(rope=True, qk_norm="rms")
 ENTRIES = ["README.md", "export.json", "model_index.json", "provenance.json", "scheduler"]
-ENTRIES += ["spec.json", "unet"]
+ENTRIES += ["spec.json", "train.yaml", "unet"]
 
 STOCK_LOADER = """
 import sys, torch, diffusers
@@ -320,3 +320,11 @@ def test_a_checkpoint_of_another_network_or_a_damaged_one_leaves_nothing(tmp_pat
     with pytest.raises(WalkbenchError, match="does not go with --weights init"):
         weights_from("init", checkpoint=cut)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.safetensors", "own"]
+
+
+def test_the_recipe_in_an_export_is_read_back_by_the_trainer(tmp_path):
+    from proxies.train_config import config_for, read
+
+    export(Exportable(OWN, "mine"), tmp_path)
+    assert read(tmp_path / "train.yaml") == config_for(OWN)
+    assert OWN.digest() in (tmp_path / "train.yaml").read_text().splitlines()[0]

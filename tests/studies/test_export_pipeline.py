@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from proxies.train_config import read
 from search_space.diffusers_bridge import spec_from_config
 from search_space.errors import WalkbenchError
 from search_space.exported import load_exported
@@ -140,6 +141,15 @@ def parts(tmp_path_factory):
     assert isinstance(pipe.scheduler, DPMSolverMultistepScheduler)
     pipe.save_pretrained(folder / "pipe")
     return folder / "pipe"
+
+
+def test_the_sampler_shifts_times_as_training_does(tmp_path):
+    for latent, shift in ((16, 1.0), (128, 3.0)):
+        folder = tmp_path / str(latent)
+        export(Exportable(OWN.replace(latent_size=latent)), folder)
+        sampler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+        assert (sampler["prediction_type"], sampler["use_flow_sigmas"]) == ("flow_prediction", True)
+        assert sampler["flow_shift"] == shift == read(folder / "train.yaml").flow.shift
 
 
 def test_parts_of_a_pipeline_are_copied_and_draw_a_picture(parts, tmp_path, monkeypatch):

@@ -68,6 +68,7 @@ def test_json_has_the_documented_fields(export, tmp_path):
                 "provenance.json",
                 "README.md",
                 "model_index.json",
+                "train.yaml",
                 "unet/config.json",
                 "unet/diffusion_pytorch_model.safetensors",
                 "scheduler/scheduler_config.json",
