@@ -4,7 +4,6 @@ Storages stay open between refreshes. Results computed from a study are cached b
 name and its last trial. Study objects are never cached: each belongs to one thread.
 """
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def cards(url: str, found: StudyData, analysis: str) -> list[Card]:
 def _cards(
     url: str,
     name: str,
-    stamp: tuple[int, int, datetime | None],
+    stamp: tuple[int, int, float],
     analysis: str,
     _found: StudyData,
 ) -> list[Card]:

@@ -23,10 +23,17 @@ trial whose constraints are missing is *not* feasible here, although Optuna woul
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
+from studies.dominance import undominated, volume_history
 from studies.metrics import known
+from studies.pareto_volume import Point, dominates, hypervolume
 from studies.records import TrialRecord
 
-Point = tuple[float, ...]
+__all__ = [
+    "Point", "counts", "distinct", "dominates", "feasible", "front", "hypervolume",
+    "hypervolume_history", "knee", "oriented", "point", "reference_point",
+]  # fmt: skip
 
 
 def feasible(constraints: Mapping[str, float], budgets: Iterable[str]) -> bool | None:
@@ -57,11 +64,6 @@ def counts(record: TrialRecord) -> bool:
     return record.state == "COMPLETE" and record.feasible is True
 
 
-def dominates(a: Point, b: Point) -> bool:
-    """Whether ``a`` is nowhere worse than ``b`` and somewhere better."""
-    return a != b and all(x <= y for x, y in zip(a, b, strict=True))
-
-
 def front(records: Iterable[TrialRecord], objectives: Sequence[str]) -> list[TrialRecord]:
     """Return the records that count and that no other one dominates, ordered by their values.
 
@@ -70,12 +72,10 @@ def front(records: Iterable[TrialRecord], objectives: Sequence[str]) -> list[Tri
     placed = [
         (p, record) for record in records if counts(record) and (p := point(record, objectives))
     ]
-    undominated: list[Point] = []
-    for p in sorted({p for p, _ in placed}):  # whatever dominates a point comes before it
-        if not any(dominates(q, p) for q in undominated):
-            undominated.append(p)
-    kept = set(undominated)
-    best = [(p, record) for p, record in placed if p in kept]
+    if not placed:
+        return []
+    kept = undominated(np.array([p for p, _ in placed], dtype=float))
+    best = [pair for pair, stays in zip(placed, kept, strict=True) if stays]
     return [record for p, record in sorted(best, key=lambda pair: (pair[0], pair[1].number))]
 
 
@@ -119,48 +119,14 @@ def reference_point(
     return tuple(x * (1 + margin if x >= 0 else 1 - margin) for x in worst)
 
 
-def hypervolume(points: Iterable[Point], reference: Point) -> float:
-    """Return the volume that ``points`` dominate up to ``reference``; exact, for any dimension.
-
-    Slices along the last axis down to two, where one sweep does: fine for the hundreds of points
-    and two to four objectives of a study.
-    """
-    inside = {p for p in points if all(x < r for x, r in zip(p, reference, strict=True))}
-    if not inside:
-        return 0.0
-    if len(reference) == 1:
-        return reference[0] - min(inside)[0]
-    if len(reference) == 2:
-        return _area(inside, reference)
-    inside = {p for p in inside if not any(dominates(q, p) for q in inside)}
-    levels = sorted({p[-1] for p in inside})
-    total = 0.0
-    for low, high in zip(levels, [*levels[1:], reference[-1]], strict=True):
-        reaching = [p[:-1] for p in inside if p[-1] <= low]
-        total += (high - low) * hypervolume(reaching, reference[:-1])
-    return total
-
-
-def _area(points: Iterable[Point], reference: Point) -> float:
-    """Return the area between ``points`` and ``reference``, from left to right, step by step."""
-    total, ceiling = 0.0, reference[1]
-    for x, y in sorted(points):
-        if y < ceiling:
-            total += (reference[0] - x) * (ceiling - y)
-            ceiling = y
-    return total
-
-
 def hypervolume_history(records: Sequence[TrialRecord], objectives: Sequence[str]) -> list[float]:
     """Return the hypervolume after each record, at the reference point of all of them."""
     reference = reference_point(records, objectives)
-    history: list[float] = []
-    best: set[Point] = set()  # dominated points add nothing, so they are dropped at once
-    volume = 0.0
-    for record in records:
-        p = point(record, objectives) if counts(record) else None
-        if p and p not in best and not any(dominates(q, p) for q in best):
-            best = {q for q in best if not dominates(p, q)} | {p}
-            volume = hypervolume(best, reference)
-        history.append(volume)
+    if not reference:
+        return [0.0] * len(records)
+    missing = (math.nan,) * len(objectives)
+    points = [counts(record) and point(record, objectives) for record in records]
+    history: list[float] = volume_history(
+        np.array([p or missing for p in points], dtype=float), reference
+    ).tolist()
     return history

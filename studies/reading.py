@@ -1,7 +1,8 @@
 """`StudyData`: one study as it stands, for everything that shows studies.
 
-It may still be running and be read again and again, as a page does at each refresh. A storage
-opened here reads each finished trial from the database once.
+It may still be running and be read again and again, as a page does at each refresh. Reading never
+writes, and reads columns first: `StudyData.table` has the numbers of 100,000 trials in seconds,
+`StudyData.trials` makes a record of a trial when it is asked for.
 
 >>> open_for_reading("sqlite:///nowhere.db")
 Traceback (most recent call last):
@@ -12,17 +13,21 @@ search_space.errors.WalkbenchError: storage sqlite:///nowhere.db does not exist;
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cached_property
+from typing import NoReturn, overload
 
+import numpy as np
 import optuna
 import sqlalchemy
-from optuna.storages import BaseStorage
 
-from search_space.errors import WalkbenchError
+from search_space.errors import WalkbenchError, raise_unknown
 from studies import store
-from studies.record_codec import TARGET, decode_study
+from studies.record_codec import TARGET, decode_shared, decode_study, decode_trial
 from studies.records import StudyRecord, TrialRecord
+from studies.study_table import StudyTable
+from studies.table_reader import TableReader
 from studies.trial_log import TrialLog, objective_names
+from studies.trial_rows import TrialRows, study_names_of
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,37 @@ class StudyData:
     trials: Sequence[TrialRecord]
     target: int | None = None
 
+    @cached_property
+    def table(self) -> StudyTable:
+        """The trials as columns of numbers."""
+        if isinstance(self.trials, StoredTrials):
+            return self.trials.table
+        return StudyTable.of_records(self.trials, self.objectives)
+
     @property
     def done(self) -> int:
         """How many trials count as done."""
-        return sum(trial.done for trial in self.trials)
+        return self.table.done
 
     @property
-    def stamp(self) -> tuple[int, int, datetime | None]:
+    def stamp(self) -> tuple[int, int, float]:
         """Number of trials, how many have ended, when the last did; changes with every trial."""
-        ended = [trial.ended for trial in self.trials if trial.ended]
-        return len(self.trials), len(ended), max(ended, default=None)
+        ended = self.table.ended[~np.isnan(self.table.ended)]
+        return len(self.table), len(ended), float(ended.max(initial=0.0))
+
+    @cached_property
+    def training(self) -> list[float]:
+        """How long each trial trained that trained a design by itself, in seconds."""
+        if isinstance(self.trials, StoredTrials):
+            return self.trials.training()
+        scores = [trial.score for trial in self.trials if trial.trained and trial.score]
+        return [score.fidelity.seconds for score in scores]
+
+    def chosen(self, places: Sequence[int]) -> list[TrialRecord]:
+        """Return the records of the trials at ``places``, read together."""
+        if isinstance(self.trials, StoredTrials):
+            return self.trials.chosen(places)
+        return [self.trials[place] for place in places]
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial; raises :class:`WalkbenchError` when there is none."""
@@ -58,8 +84,65 @@ class StudyData:
         return self.trials[number]
 
 
+class StoredTrials(Sequence[TrialRecord]):
+    """The trials of a study in a storage: records of some are read when asked for, or of all."""
+
+    def __init__(
+        self, rows: TrialRows, table: StudyTable, study: tuple[Sequence[str], ...]
+    ) -> None:
+        self.table = table
+        self._rows, self._study = rows, study  # objectives, budgets
+        self._some: dict[int, TrialRecord] = {}
+        self._all: list[TrialRecord] | None = None
+
+    def __len__(self) -> int:
+        """How many trials there are."""
+        return len(self.table)
+
+    @overload
+    def __getitem__(self, place: int) -> TrialRecord: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[TrialRecord]: ...
+    def __getitem__(self, place: int | slice) -> TrialRecord | list[TrialRecord]:
+        """Return one trial's record, or several."""
+        places = range(len(self))[place]
+        if isinstance(places, int):
+            return self.chosen([places])[0]
+        return self.chosen(places)
+
+    def __iter__(self) -> Iterator[TrialRecord]:
+        """Read every trial."""
+        if self._all is None:
+            self._all = self._decode(None)[: len(self)]
+        return iter(self._all)
+
+    def chosen(self, places: Sequence[int]) -> list[TrialRecord]:
+        """Return the records of the trials at ``places``, read together."""
+        if self._all is not None:
+            return [self._all[place] for place in places]
+        missing = [place for place in places if place not in self._some]
+        if missing:
+            numbers = [int(self.table.number[place]) for place in missing]
+            found = {record.number: record for record in self._decode(numbers)}
+            for place, number in zip(missing, numbers, strict=True):
+                self._some[place] = found[number]
+        return [self._some[place] for place in places]
+
+    def training(self) -> list[float]:
+        """Return how long each trial trained that trained a design by itself, in seconds."""
+        with _errors():
+            _, scores = self._rows.scores(-1, ())
+        own = [s for s in scores if s["reused_from"] is None and s["cached_from"] is None]
+        return [score["fidelity"]["seconds"] for score in own]
+
+    def _decode(self, numbers: Sequence[int] | None) -> list[TrialRecord]:
+        objectives, budgets = self._study
+        with _errors():
+            return [decode_trial(t, objectives, budgets) for t in self._rows.frozen(numbers)]
+
+
 def study_data(study: optuna.Study) -> StudyData:
-    """Return ``study`` as it stands."""
+    """Return ``study``, which this process runs, as it stands."""
     return StudyData(
         study.study_name,
         objective_names(study),
@@ -69,28 +152,66 @@ def study_data(study: optuna.Study) -> StudyData:
     )
 
 
-def open_for_reading(url: str) -> BaseStorage:
+class Reading:
+    """A storage opened for reading, with the tables read from it so far."""
+
+    def __init__(self, engine: sqlalchemy.Engine) -> None:
+        self.engine = engine
+        self._readers: dict[str, tuple[int, TableReader]] = {}
+
+    def names(self) -> list[str]:
+        """Return the names of the studies; raises :class:`WalkbenchError` when that fails."""
+        with _errors():
+            return study_names_of(self.engine)
+
+    def study(self, name: str) -> StudyData:
+        """Return the study as it stands; raises :class:`WalkbenchError` for an unknown one."""
+        with _errors():
+            try:
+                rows = TrialRows(self.engine, name)
+            except KeyError:
+                self._raise_unknown(name)
+            attributes = rows.study_attributes()
+            shared = decode_shared(name, attributes) or StudyRecord()
+            names = shared.objectives or attributes.get("study:metric_names")
+            objectives = tuple(names or (f"value_{i}" for i in range(rows.directions())))
+            study = (objectives, tuple(shared.budgets))
+            known = self._readers.get(name)
+            if known is None or known[0] != rows.study_id:
+                known = rows.study_id, TableReader(rows, *study)
+                self._readers[name] = known
+            table = known[1].table()
+        trials = StoredTrials(rows, table, study)
+        return StudyData(name, objectives, shared, trials, attributes.get(TARGET))
+
+    def _raise_unknown(self, name: str) -> NoReturn:
+        known = study_names_of(self.engine)
+        if known:
+            raise_unknown("study", name, known)
+        raise WalkbenchError(
+            f"unknown study {name!r}; the storage holds none, `walkbench study run` creates one"
+        ) from None
+
+
+def open_for_reading(url: str) -> Reading:
     """Open an existing storage; raises :class:`WalkbenchError` when there is none."""
-    return optuna.storages.get_storage(store.open_storage(url))
+    return Reading(store.read_only(url))
 
 
-def read_names(storage: BaseStorage) -> list[str]:
+def read_names(storage: Reading) -> list[str]:
     """Return the names of the studies; raises :class:`WalkbenchError` when the storage fails."""
-    with _errors():
-        return store.study_names(storage)
+    return storage.names()
 
 
-def read_study(storage: BaseStorage, name: str) -> StudyData:
+def read_study(storage: Reading, name: str) -> StudyData:
     """Return the study as it stands; raises :class:`WalkbenchError` for one that is not there."""
-    with _errors():
-        return study_data(store.open_study(storage, name))
+    return storage.study(name)
 
 
 @contextmanager
 def _errors() -> Iterator[None]:
     try:
         yield
-    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
-        cause = error.__cause__ or error
-        reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        reason = " ".join(str(getattr(error, "orig", None) or error).split())
         raise WalkbenchError(f"the storage cannot be read: {reason}; try again") from error

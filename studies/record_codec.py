@@ -183,13 +183,18 @@ def decode_study(study: optuna.Study) -> StudyRecord | None:
 
     Raises :class:`WalkbenchError` for one that a later version wrote.
     """
-    stored = study.user_attrs.get(STUDY)
+    return decode_shared(study.study_name, study.user_attrs)
+
+
+def decode_shared(name: str, attributes: Mapping[str, Any]) -> StudyRecord | None:
+    """Do what :func:`decode_study` does, from the attributes of the study called ``name``."""
+    stored = attributes.get(STUDY)
     if not isinstance(stored, Mapping):
         return None
     version = stored.get("version", 1)
     if version > VERSION:
         raise WalkbenchError(
-            f"study {study.study_name!r} has records of version {version}, this walkbench reads up "
+            f"study {name!r} has records of version {version}, this walkbench reads up "
             f"to {VERSION}; upgrade walkbench"
         )
     space = stored.get("space") or {}

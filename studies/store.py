@@ -15,15 +15,18 @@ plain file name means SQLite. Optuna's own command line and optuna-dashboard ope
 import os
 import sqlite3
 import warnings
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
+from optuna.storages._rdb.models import SCHEMA_VERSION
 
 from search_space.errors import WalkbenchError, raise_unknown
 from studies.transaction import GroupingStorage
+from studies.trial_rows import read_only_engine
 
 DEFAULT_STORAGE = "sqlite:///runs/walkbench.db"
 HEARTBEAT_S = 60  # shorter ones have failed live workers
@@ -76,12 +79,47 @@ def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorag
     if parsed.get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": _SQLITE_WAIT_S}
         _check_file(parsed.database, shown, create)
+    with _opening(parsed, shown), warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return GroupingStorage(
+            url, engine_kwargs=options, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S
+        )
+
+
+def read_only(url: str) -> sqlalchemy.Engine:
+    """Return a connection to the storage at ``url`` that creates and changes nothing.
+
+    Raises :class:`WalkbenchError` when it cannot be opened, or has tables of another version.
+    """
+    parsed = sqlalchemy.make_url(url)
+    shown = shown_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        _check_file(parsed.database, shown, False)
+    with _opening(parsed, shown):
+        engine = read_only_engine(url)
+        try:
+            with engine.connect() as connection:
+                query = sqlalchemy.text("SELECT schema_version FROM version_info")
+                version = connection.execute(query).scalar()
+        except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.ProgrammingError) as error:
+            if "version_info" not in str(error.orig):
+                raise
+            raise WalkbenchError(
+                f"storage {shown} holds no studies; `walkbench study run` creates one"
+            ) from None
+    if version != SCHEMA_VERSION:
+        raise WalkbenchError(
+            f"storage {shown} has tables of version {version}, this Optuna has version "
+            f"{SCHEMA_VERSION}; `optuna storage upgrade --storage URL` brings them up to date"
+        )
+    return engine
+
+
+@contextmanager
+def _opening(parsed: sqlalchemy.URL, shown: str) -> Iterator[None]:
+    """Turn what opening a database raises into errors that say why."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return GroupingStorage(
-                url, engine_kwargs=options, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S
-            )
+        yield
     except sqlalchemy.exc.NoSuchModuleError:
         raise WalkbenchError(
             f"storage {shown}: no driver for {parsed.drivername!r}; use sqlite or postgresql"
@@ -95,6 +133,8 @@ def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorag
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
         raise WalkbenchError(f"storage {shown} cannot be opened: {reason}") from None
     except RuntimeError as error:  # Optuna: tables of another version, with the command that helps
+        if isinstance(error, WalkbenchError):
+            raise
         raise WalkbenchError(f"storage {shown}: {' '.join(str(error).split())}") from None
 
 

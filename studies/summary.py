@@ -8,10 +8,11 @@ The fields are stable; `docs/json.md` lists them.
 """
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+
+import numpy as np
 
 from search_space.errors import WalkbenchError
 from studies import pareto
@@ -31,29 +32,30 @@ STATES: dict[State, str] = {
 
 def study_line(study: StudyData) -> dict[str, Any]:
     """Return one row about the study: its progress, how its trials ended, what they share."""
-    counted = Counter(trial.state for trial in study.trials)
-    started = [trial.started for trial in study.trials if trial.started]
+    table = study.table
+    counted = np.bincount(table.state, minlength=len(STATES)).tolist()
+    started = table.started[~np.isnan(table.started)]
+    front = table.distinct(table.front(study.objectives))
     return {
         "study": study.name,
         "done": study.done,
         "trials": study.target,
-        **{word: counted[state] for state, word in STATES.items()},
-        "front": len(best_designs(study)),
+        **dict(zip(STATES.values(), counted, strict=True)),
+        "front": len(front),
         "objectives": list(study.objectives),
         "space": study.shared.space,
         "device": study.shared.device,
-        "started": iso(min(started, default=None)),
-        "last": iso(max(started, default=None)),
+        "started": _iso(started.min()) if len(started) else None,
+        "last": _iso(started.max()) if len(started) else None,
     }
 
 
 def study_status(study: StudyData) -> dict[str, Any]:
     """Return all that is known of the study as one object."""
-    trials, names, shared = study.trials, study.objectives, study.shared
-    reference = pareto.reference_point(trials, names)
-    best = pareto.front(trials, names)
-    points = [p for trial in best if (p := pareto.point(trial, names))]
-    scores = [trial.score for trial in trials if trial.trained and trial.score]
+    table, names, shared = study.table, study.objectives, study.shared
+    reference = table.reference(names)
+    points = table.points(names)[table.front(names)]
+    training = study.training
     worst = pareto.oriented(reference, names) if reference else ()
     return {
         **study_line(study),
@@ -62,16 +64,22 @@ def study_status(study: StudyData) -> dict[str, Any]:
         "latency_by": shared.latency_by,
         "proxy": shared.proxy,
         "revisions": [dataclasses.asdict(one) for one in shared.revisions],
-        "trained": len(scores),
-        "training_seconds": round(sum(score.fidelity.seconds for score in scores), 1),
-        "hypervolume": pareto.hypervolume(points, reference) if points else None,
+        "trained": len(training),
+        "training_seconds": round(sum(training), 1),
+        "hypervolume": (
+            pareto.hypervolume(map(tuple, points.tolist()), reference) if len(points) else None
+        ),
         "reference_point": dict(zip(names, worst, strict=False)) or None,
         "failures": [
-            {"trial": trial.number, "name": trial.name, "reason": trial.failed}
-            for trial in trials
-            if trial.failed
+            {"trial": number, "name": table.name[number], "reason": reason}
+            for number, reason in table.failed.items()
         ],
     }
+
+
+def _iso(seconds: float) -> str:
+    """Write seconds since 1970 as ISO text."""
+    return str(np.datetime64(int(seconds), "s"))
 
 
 def iso(date: datetime | None) -> str | None:
@@ -81,7 +89,8 @@ def iso(date: datetime | None) -> str | None:
 
 def best_designs(study: StudyData) -> list[TrialRecord]:
     """Return the first trial of each design on the front, in the front's order."""
-    return pareto.distinct(pareto.front(study.trials, study.objectives))
+    front = study.chosen(np.flatnonzero(study.table.front(study.objectives)).tolist())
+    return pareto.distinct(pareto.front(front, study.objectives))
 
 
 def chosen_designs(study: StudyData, *, everything: bool = False) -> list[TrialRecord]:
