@@ -33,6 +33,7 @@ from studies.figures.style import (
     INFEASIBLE_COLOUR,
     NAMED_COLOUR,
     styled,
+    translucent,
 )
 from studies.metric import Metric
 from studies.metrics import METRICS
@@ -178,7 +179,7 @@ def _label(
             text=text,
             ax=right,
             ay=-up,
-            arrowcolor=marks.translucent(NAMED_COLOUR, 0.5),
+            arrowcolor=translucent(NAMED_COLOUR, 0.5),
             arrowwidth=1,
             arrowhead=0,
             standoff=8,

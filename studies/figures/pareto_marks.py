@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from studies.figures.axes import bar, number_sort, place
 from studies.figures.hover import hover_text
-from studies.figures.style import FRONT_COLOUR, INFEASIBLE_COLOUR, MARK
+from studies.figures.style import FRONT_COLOUR, INFEASIBLE_COLOUR, MARK, translucent
 from studies.metric import Metric
 from studies.records import TrialRecord
 
@@ -89,12 +89,6 @@ def _bars(trials: Sequence[TrialRecord], metric: Metric, paint: str) -> dict[str
         "thickness": 1.2,
         "width": 3,
     }
-
-
-def translucent(colour: str, alpha: float) -> str:
-    """Return a hexadecimal colour with an opacity."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {alpha})"
 
 
 def walk_line(steps: Sequence[TrialRecord], plot: Plot, name: str, paint: str) -> go.Scatter:

@@ -20,6 +20,7 @@ NAMED_COLOUR = "#c8553d"
 FEASIBLE_COLOUR = "#0b6e99"
 INFEASIBLE_COLOUR = "#b8bec5"
 FRONT_COLOUR = "#1b1f24"
+TIE_COLOUR = "#6a8d3a"
 
 # Colours on a dark page, in place of those on a white one. Blue and vermilion, light against dark,
 # are told apart with any colour vision.
@@ -88,3 +89,8 @@ def _recoloured(value: Any, colours: Mapping[str, str]) -> Any:
 def _rgba(colour: str) -> str:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red}, {green}, {blue}"
+
+
+def translucent(colour: str, alpha: float) -> str:
+    """Return a hexadecimal colour with an opacity."""
+    return f"{_rgba(colour)}, {alpha})"
