@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NoReturn, overload
+from typing import Any, NoReturn, overload
 
 import numpy as np
 import optuna
@@ -69,6 +69,19 @@ class StudyData:
             return self.trials.training()
         scores = [trial.score for trial in self.trials if trial.trained and trial.score]
         return [score.fidelity.seconds for score in scores]
+
+    @cached_property
+    def choices(self) -> list[str]:
+        """The names of the choices that trials made: the parameters of the search."""
+        if isinstance(self.trials, StoredTrials):
+            return self.trials.choices()
+        return sorted({name for trial in self.trials for name in trial.params})
+
+    def choice(self, name: str) -> list[Any]:
+        """Return each trial's choice called ``name``, None where it made none."""
+        if isinstance(self.trials, StoredTrials):
+            return self.trials.choice(name)
+        return [trial.params.get(name) for trial in self.trials]
 
     def chosen(self, places: Sequence[int]) -> list[TrialRecord]:
         """Return the records of the trials at ``places``, read together."""
@@ -127,6 +140,17 @@ class StoredTrials(Sequence[TrialRecord]):
             for place, number in zip(missing, numbers, strict=True):
                 self._some[place] = found[number]
         return [self._some[place] for place in places]
+
+    def choices(self) -> list[str]:
+        """Return the names of the choices that trials made."""
+        with _errors():
+            return self._rows.param_names()
+
+    def choice(self, name: str) -> list[Any]:
+        """Return each trial's choice called ``name``, None where it made none."""
+        with _errors():
+            found = self._rows.param(name)
+        return [found.get(number) for number in self.table.number.tolist()]
 
     def training(self) -> list[float]:
         """Return how long each trial trained that trained a design by itself, in seconds."""

@@ -148,10 +148,11 @@ class StudyTable:
         worst = points.max(axis=0).tolist()
         return tuple(x * (1 + margin if x >= 0 else 1 - margin) for x in worst)
 
-    def volumes(self, metrics: Sequence[str]) -> Floats:
-        """Return the front's hypervolume after each trial."""
-        reference = self.reference(metrics)
-        return volume_history(self.points(metrics), reference) if reference else np.zeros(len(self))
+    def volumes(self, metrics: Sequence[str], order: NDArray[np.int64] | None = None) -> Floats:
+        """Return the front's hypervolume after each trial, in their order or in ``order``."""
+        reference, points = self.reference(metrics), self.points(metrics)
+        chosen = points if order is None else points[order]
+        return volume_history(chosen, reference) if reference else np.zeros(len(chosen))
 
     @cached_property
     def done(self) -> int:

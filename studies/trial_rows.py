@@ -120,13 +120,27 @@ class TrialRows:
         found = json.loads(f"[{','.join(value for _, value in rows)}]")
         return [trial for trial, _ in rows], [dict(zip(_SCORE, one, strict=True)) for one in found]
 
-    def params(self) -> Iterator[tuple[int, str, float, str]]:
-        """Yield (number, parameter, internal value, distribution as JSON) of every trial."""
+    def param_names(self) -> list[str]:
+        """Return the names of the parameters that the study's first trials chose."""
         query = (
-            "SELECT t.number, p.param_name, p.param_value, p.distribution_json FROM trial_params p "
-            "JOIN trials t ON t.trial_id = p.trial_id WHERE t.study_id = :study"
+            "SELECT DISTINCT p.param_name FROM trial_params p JOIN trials t ON "
+            "t.trial_id = p.trial_id WHERE t.study_id = :study AND t.number < 500"
         )
-        yield from self._select(query, study=self.study_id)
+        return sorted(name for (name,) in self._select(query, study=self.study_id))
+
+    def param(self, name: str) -> dict[int, Any]:
+        """Return the value of one parameter by trial number, where a trial chose it."""
+        query = (
+            "SELECT t.number, p.param_value, p.distribution_json FROM trial_params p JOIN trials t "
+            "ON t.trial_id = p.trial_id WHERE t.study_id = :study AND p.param_name = :name"
+        )
+        read: dict[str, Any] = {}
+        found = {}
+        for number, internal, kind in self._select(query, study=self.study_id, name=name):
+            if kind not in read:
+                read[kind] = json_to_distribution(kind)
+            found[number] = read[kind].to_external_repr(internal)
+        return found
 
     def frozen(self, numbers: Iterable[int] | None = None) -> list[FrozenTrial]:
         """Return the trials called ``numbers``, by default all, as Optuna's objects."""

@@ -1,23 +1,30 @@
 """Growth of the front, trial by trial."""
 
-from studies import pareto
+import numpy as np
+
 from studies.analyses.card import Card
-from studies.figures.progress import progress_figure
+from studies.figures.progress import Over, progress_figure
 from studies.reading import StudyData
+
+NOTE = "Hypervolume of the front up to the worst values of the study and a tenth beyond them."
+NAMED = 20  # trials that are named in words
 
 
 def progress(study: StudyData) -> list[Card]:
     """Return the card of the hypervolume after each trial; none before the first design."""
-    if not any(trial.cost for trial in study.trials):
+    return growth(study, "trials")
+
+
+def growth(study: StudyData, over: Over) -> list[Card]:
+    """Return the card of the hypervolume over trials or seconds; none before the first design."""
+    table = study.table
+    if not table.counting.any() and not table.metrics:
         return []
-    history = pareto.hypervolume_history(study.trials, study.objectives)
-    before = [0.0, *history[:-1]]
-    gains = [
-        str(trial.number)
-        for trial, old, new in zip(study.trials, before, history, strict=True)
-        if new > old
-    ]
-    words = f"The front grew at trials {', '.join(gains)}." if gains else "No front yet."
-    figure = progress_figure(study.trials, study.objectives)
-    note = "Hypervolume of the front up to the worst values of the study and a tenth beyond them."
-    return [Card("Growth of the front", (words,), figure, notes=(note,))]
+    history = table.volumes(study.objectives)
+    grew = table.number[np.diff(history, prepend=0.0) > 0].tolist()
+    last = ", ".join(map(str, grew[-NAMED:]))
+    words = f"The front grew at trials {last}." if grew else "No front yet."
+    if len(grew) > NAMED:
+        words = f"The front grew at {len(grew)} trials, last at {last}."
+    figure = progress_figure(table, study.objectives, over)
+    return [Card("Growth of the front", (words,), figure, notes=(NOTE,))]
