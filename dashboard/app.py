@@ -21,6 +21,7 @@ pages = [
     )
     for name, page in ((name, PAGES.get(name)) for name in PAGES.names())
 ]
+st.session_state["pages"] = dict(zip(PAGES.names(), pages, strict=True))
 page = st.navigation(pages, position="top")
 frame.draw(page.title)
 page.run()

@@ -7,7 +7,7 @@ is chosen; :func:`start` does that, before the widget is drawn.
     chosen = st.selectbox("X axis", metrics, key=key, bind=bound.BIND)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import streamlit as st
@@ -16,16 +16,21 @@ BIND: Literal["query-params"] = "query-params"
 OWNER = "study shown"  # the state that says whose widgets these are: storage and study
 
 
-def start(key: str, options: Sequence[Any] | None = None, default: Any = None) -> str:
+def start(
+    key: str,
+    options: Sequence[Any] | None = None,
+    default: Any = None,
+    words: Callable[[Any], str] = str,
+) -> str:
     """Set the widget ``key`` to ``default`` where it lacks a value, and return ``key``.
 
     It lacks one at first, after a change of study, and where its value is none of ``options``. An
-    address that names a value wins at first.
+    address that names a value wins at first; it names one of ``options`` by its ``words``.
     """
     owner, held = st.session_state.get(OWNER), f"{key} is of"
     changed = held in st.session_state and st.session_state[held] != owner
     st.session_state[held] = owner
-    if changed or (key not in st.session_state and not _asked(key, options)):
+    if changed or (key not in st.session_state and not _asked(key, options, words)):
         st.session_state[key] = default
     elif key in st.session_state and options is not None:
         value = st.session_state[key]
@@ -35,6 +40,7 @@ def start(key: str, options: Sequence[Any] | None = None, default: Any = None) -
     return key
 
 
-def _asked(key: str, options: Sequence[Any] | None) -> bool:
+def _asked(key: str, options: Sequence[Any] | None, words: Callable[[Any], str]) -> bool:
     """Whether the address says what the widget ``key`` shows."""
-    return key in st.query_params
+    asked = st.query_params.get_all(key)
+    return bool(asked) and (options is None or set(asked) <= {words(one) for one in options})

@@ -12,6 +12,8 @@ import streamlit as st
 
 from studies.analyses import card as analyses
 from studies.analyses.card import Card
+from studies.analyses.progress import growth as growth_cards
+from studies.figures.progress import Over
 from studies.reading import StudyData, open_for_reading, read_names, read_study
 from studies.walk import walk_rows
 
@@ -58,6 +60,40 @@ def _cards(
     _found: StudyData,
 ) -> list[Card]:
     return analyses.cards(_found, [analysis])
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _choice(
+    url: str, name: str, stamp: tuple[int, int, float], choice: str, _found: StudyData
+) -> list[Any]:
+    return _found.choice(choice)
+
+
+def choice(url: str, found: StudyData, name: str) -> list[Any]:
+    """Return each trial's choice called ``name``, None where it made none."""
+    return _choice(url, found.name, found.stamp, name, found)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _choices(url: str, name: str, stamp: tuple[int, int, float], _found: StudyData) -> list[str]:
+    return _found.choices
+
+
+def choices(url: str, found: StudyData) -> list[str]:
+    """Return the names of the choices that trials made."""
+    return _choices(url, found.name, found.stamp, found)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _growth(
+    url: str, name: str, stamp: tuple[int, int, float], over: Over, _found: StudyData
+) -> list[Card]:
+    return growth_cards(_found, over)
+
+
+def growth(url: str, found: StudyData, over: Over) -> list[Card]:
+    """Return the card of the front's growth over trials or seconds."""
+    return _growth(url, found.name, found.stamp, over, found)
 
 
 @st.cache_data(show_spinner="Pricing every step of the walk …", max_entries=64)

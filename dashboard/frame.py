@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import streamlit as st
 
 from dashboard import bound, data, storages
+from dashboard.pages import PAGES
 from search_space.errors import WalkbenchError
 from studies.reading import StudyData
 
@@ -50,6 +51,14 @@ def study() -> tuple[str, StudyData]:
         return choice.url, data.study(choice.url, choice.study)
     except WalkbenchError as error:
         _nothing_yet(choice.url, str(error))
+
+
+def link(page: str, words: str, **address: str) -> None:
+    """Draw a link to another page that keeps the study, where that page is registered."""
+    if page in PAGES.names():
+        kept = {k: v for k in ("storage", "study") if (v := st.query_params.get(k))}
+        found = st.session_state["pages"][page]
+        st.page_link(found, label=words, query_params={**kept, **address})
 
 
 def _choose(place: st.delta_generator.DeltaGenerator) -> Choice:

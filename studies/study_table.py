@@ -78,7 +78,8 @@ class StudyTable:
     @cached_property
     def counting(self) -> Bools:
         """Which trials may stand on a front: complete, and within every budget."""
-        return (self.state == STATES.index("COMPLETE")) & (self.feasible == 1)
+        counting: Bools = (self.state == STATES.index("COMPLETE")) & (self.feasible == 1)
+        return counting
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:

@@ -219,8 +219,7 @@ class TrialRows:
 
 def _fetched(result: sqlalchemy.CursorResult[Any]) -> list[Any]:
     """Return all rows as the driver's tuples, at a third of what SQLAlchemy's rows cost."""
-    cursor = result.cursor
-    return [] if cursor is None else list(cursor.fetchall())
+    return list(result.cursor.fetchall())
 
 
 def study_names_of(engine: Engine) -> list[str]:

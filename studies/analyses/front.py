@@ -18,6 +18,13 @@ MARKS = (
     "the edge."
 )
 
+CLOUD_MARKS = (
+    "Diamonds are on the front, triangles tie with it within noise, circles are dominated, crosses "
+    "over budget, stars named; at the top edge: not trained or failed or running. Filled marks are "
+    "exact or measured, hollow ones estimated; bars are 80 % intervals of latency and standard "
+    "errors of the loss. The cloud behind the front is thinned where it is dense, the front never."
+)
+
 
 def fronts(study: StudyData) -> list[Card]:
     """Return a card for each pair of objectives, and for the first objective over the sizes."""

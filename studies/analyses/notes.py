@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from studies.analyses.columns import does_not_rank
 from studies.metrics import METRICS
+from studies.reading import StudyData
 from studies.records import TrialRecord
 
+SAMPLED = 100  # trials whose records say of what kind the numbers are
 EXACT = "Params and MACs are exact."
 FRONT = "● on the Pareto front, ★ a named design."
 LATENCY = (
@@ -36,6 +38,12 @@ def sign_notes(trials: Sequence[TrialRecord]) -> tuple[str, ...]:
         unranked = does_not_rank(METRICS.get("proxy_loss"), trials)
         notes.append(LOSS.format(ranks=RANKS[unranked]))
     return (*notes, *_mixtures(trials))
+
+
+def table_notes(study: StudyData) -> tuple[str, ...]:
+    """Return the notes on a study's metrics, from the records of a few of its trials."""
+    front = study.table.distinct(study.table.front(study.objectives))[:SAMPLED].tolist()
+    return sign_notes(study.chosen(front))
 
 
 def _mixtures(trials: Sequence[TrialRecord]) -> list[str]:

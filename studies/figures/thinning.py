@@ -26,4 +26,5 @@ def _cells(values: Floats, count: int) -> NDArray[np.int64]:
     """Return the cell of each value among ``count``; the outermost hundredths share the ends."""
     low, high = np.quantile(values, (0.005, 0.995))
     span = (high - low) or 1.0
-    return np.clip((values - low) / span * count, 0, count - 1).astype(np.int64)
+    cells: NDArray[np.int64] = np.clip((values - low) / span * count, 0, count - 1).astype(np.int64)
+    return cells

@@ -183,4 +183,4 @@ def test_progress_never_falls_and_ends_at_today():
     figure = progress_figure(StudyTable.of_records(ROWS, OBJECTIVES), OBJECTIVES)
     shares = list(figure.data[0].y)
     assert shares == sorted(shares) and shares[-1] == pytest.approx(100)
-    assert list(figure.data[0].x)[0] == 0 and list(figure.data[0].x)[-1] == 4
+    assert (figure.data[0].x[0], figure.data[0].x[-1]) == (0, 4)
