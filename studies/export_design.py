@@ -11,11 +11,14 @@ leave it out
 
 import shlex
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search_space.errors import WalkbenchError
 from search_space.load import load_spec
 from search_space.spec import UNetSpec
+
+if TYPE_CHECKING:
+    from studies.records import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,13 @@ def find_design(text: str, study: str | None = None, storage: str | None = None)
     return Exportable(load_spec(text), name=text)
 
 
-def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
+def trial_of(number: int, name: str | None, storage: str | None) -> "tuple[str, TrialRecord]":
+    """Return the study and the record of a trial that has a design.
+
+    Raises :class:`WalkbenchError` with the known studies or the way to find a trial.
+    """
     from studies.reading import study_data
     from studies.store import open_storage, open_study, storage_url, study_names
-    from studies.summary import latency_dict, score_dict
 
     opened = open_storage(storage_url(storage))
     if name is None:
@@ -65,6 +71,13 @@ def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
             f"trial {number} of study {name!r} has no spec ({found.state.lower()}); "
             f"`walkbench study best {shlex.quote(name)} --all` lists those that have"
         )
+    return name, found
+
+
+def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
+    from studies.summary import latency_dict, score_dict
+
+    name, found = trial_of(number, name, storage)
     return Exportable(
         UNetSpec.from_dict(found.spec),
         name=found.name,

@@ -26,6 +26,7 @@ from search_space.errors import WalkbenchError
 from search_space.lock import exclusive
 
 LIST = "packages.json"
+STEMS = {"decoder": "VAEDecoder"}  # other kinds are the UNet of a pipeline
 Tick = Callable[[int, int, str], None]
 # part, weights, settings, where to write; returns what a note says beside size and time
 Convert = Callable[[Part, WeightSource, Any, Path], dict[str, Any]]
@@ -40,9 +41,13 @@ class Format:
     convert: Convert
 
 
-def part_name(index: int, count: int) -> str:
-    """Return the file name of a part without suffix: Unet, or UnetChunk1, UnetChunk2 and so on."""
-    return "Unet" if count == 1 else f"UnetChunk{index + 1}"
+def part_name(index: int, count: int, kind: str = "unet") -> str:
+    """Return the file name of a part without suffix: Unet, or UnetChunk1, UnetChunk2 and so on.
+
+    Apple's pipelines call a decoder VAEDecoder.
+    """
+    stem = STEMS.get(kind, "Unet")
+    return stem if count == 1 else f"{stem}Chunk{index + 1}"
 
 
 def write_packages(
@@ -61,7 +66,7 @@ def write_packages(
     busy = f"another process writes packages into {str(folder)!r}; wait until it has finished"
     with _disk_errors(folder), exclusive(folder, busy):
         for i, part in enumerate(parts):
-            name = part_name(i, len(parts))
+            name = part_name(i, len(parts), part.network.kind)
             if progress is not None:
                 progress(i, len(parts), name)
             notes.append(_one(part, name, weights, settings, format, folder))

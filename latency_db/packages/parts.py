@@ -6,8 +6,8 @@ that a network of any size costs the memory of its largest part.
 
 Names and shapes at the outside are those of Apple's Stable Diffusion pipelines and of diffusers:
 `sample`, `timestep`, `encoder_hidden_states`, for extra conditions `time_ids`, `text_embeds` and
-`class_labels`; the output is `noise_pred`. Values that cross a cut carry the name of the step that
-computes them.
+`class_labels`; the output is `noise_pred`. A decoder makes `image` of `z`. Values that cross a cut
+carry the name of the step that computes them.
 
 >>> from search_space.presets import named_spec
 >>> parts = cut(named_spec("sdxl"), sizes_at(16), limit=10**9)
@@ -28,7 +28,7 @@ from search_space.modules import build
 from search_space.network import Network
 from search_space.plan import SKIP
 
-OUTPUT = "noise_pred"
+OUTPUTS = {"decoder": "image"}  # other kinds predict noise
 # Apple's and diffusers' names of a UNet's inputs; other inputs keep the plan's
 NAMES = {
     "latents": "sample",
@@ -38,6 +38,7 @@ NAMES = {
     "pooled": "text_embeds",
     "classes": "class_labels",
 }
+DECODER_NAMES = {"latents": "z"}
 LARGEST_UNCOMPRESSED = 2048  # values; coremltools leaves such weights as they are
 PHONE_LIMIT = 10**9  # bytes of weights in one program of the iOS Neural Engine
 
@@ -75,16 +76,28 @@ class Part:
     weight_bytes: int
 
 
+def outside_names(network: Network) -> dict[str, str]:
+    """Return the outside name of every input that a pipeline calls otherwise than the plan."""
+    return DECODER_NAMES if network.kind == "decoder" else NAMES
+
+
+def output_name(network: Network) -> str:
+    """Return the outside name of the output."""
+    return OUTPUTS.get(network.kind, "noise_pred")
+
+
 def network_inputs(network: Network) -> dict[str, Input]:
     """Return a network's inputs under their outside names, in the order of Apple's converter."""
-    given = {NAMES.get(name, name): what for name, what in network.plan().inputs}
-    order = [name for name in NAMES.values() if name in given]
-    return {name: given[name] for name in (*order, *(given.keys() - NAMES.values()))}
+    names = outside_names(network)
+    given = {names.get(name, name): what for name, what in network.plan().inputs}
+    order = [name for name in names.values() if name in given]
+    return {name: given[name] for name in (*order, *(given.keys() - names.values()))}
 
 
 def dataflow(network: Network) -> tuple[Node, ...]:
     """Return every value of the network in forward order; the last one is the output."""
-    current = {name: NAMES.get(name, name) for name, _ in network.plan().inputs}
+    names = outside_names(network)
+    current = {name: names.get(name, name) for name, _ in network.plan().inputs}
     nodes, skips = list[Node](), list[str]()
     for path, step in network.plan().steps():
         reads = tuple(skips.pop() if name == SKIP else current[name] for name in step.reads)
@@ -93,7 +106,7 @@ def dataflow(network: Network) -> tuple[Node, ...]:
         current[step.leaves] = nodes[-1].name
         if step.push:
             skips.append(nodes[-1].name)
-    return (*nodes[:-1], replace(nodes[-1], name=OUTPUT))
+    return (*nodes[:-1], replace(nodes[-1], name=output_name(network)))
 
 
 def whole(network: Network, sizes: Bytes | None = None) -> Part:
@@ -167,7 +180,8 @@ def _parts(network: Network, groups: list[tuple[Node, ...]], sizes: Bytes) -> tu
         later = {name for group in groups[i + 1 :] for node in group for name in node.needs}
         inputs = [name for name in given if name in reads]
         inputs += [name for name in reads if name not in given]
-        outputs = [node.name for node in nodes if node.name in later or node.name == OUTPUT]
+        last = output_name(network)
+        outputs = [node.name for node in nodes if node.name in later or node.name == last]
         weights = sum(_node_bytes(node, sizes) for node in nodes)
         parts.append(Part(network, i, nodes, tuple(inputs), tuple(outputs), weights))
     return tuple(parts)

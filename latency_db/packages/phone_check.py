@@ -29,7 +29,7 @@ import torch
 from latency_db.backends.coreml_form import Layout, export_form
 from latency_db.devices import CHIPS, DEVICES, chip_of
 from latency_db.packages.parts import PHONE_LIMIT, dataflow, sizes_at, whole
-from search_space.blocks import Block, TransformerLayer, TransformerStack
+from search_space.blocks import Block, MapAttention, TransformerLayer, TransformerStack
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.modules import block_inputs, build
@@ -91,6 +91,8 @@ def check_phone(
         found += _findings(node.path, node.block, layout)
         if isinstance(node.block, TransformerStack):
             found += _maps(node.path, node.block.layer, chip.on_chip_mb, lowest)
+        if isinstance(node.block, MapAttention):
+            found += _whole_map(node.path, node.block, chip.on_chip_mb)
     found += _program_size(network, bits)
     found += _memory(network, device, memory, bits)
     return found
@@ -176,6 +178,16 @@ def _maps(step: str, layer: TransformerLayer, on_chip_mb: float, lowest: int) ->
             yield Finding("attention map", step, what, megabytes, on_chip_mb, "MB", cure)
 
 
+def _whole_map(step: str, block: MapAttention, on_chip_mb: float) -> Iterator[Finding]:
+    """A decoder's attention has one head over all positions."""
+    tokens = block.size**2
+    megabytes = tokens**2 * HALF / 1e6
+    if megabytes > on_chip_mb:
+        what = f"self-attention map, 1 head of {tokens:,} × {tokens:,}"
+        cure = "no attention: decoder/no-attention and what follows it in the walk"
+        yield Finding("attention map", step, what, megabytes, on_chip_mb, "MB", cure)
+
+
 def _program_size(network: Network, bits: int) -> Iterator[Finding]:
     size = whole(network, sizes_at(bits)).weight_bytes
     if size > PHONE_LIMIT and bits > WITHOUT_LIMIT_BITS:
@@ -191,4 +203,6 @@ def _memory(network: Network, device: str, memory: float, bits: int) -> Iterator
     if needed > allowed:
         what = f"weights at {bits} bits and activations at their peak, an app's share of {device}"
         cure = "--bits 6, or thin: fewer layers and channels (5.8 times fewer weights)"
+        if network.kind == "decoder":
+            cure = "fewer channels at the highest resolution, or a smaller latent_size"
         yield Finding("memory", "whole network", what, needed / 1e9, allowed / 1e9, "GB", cure)

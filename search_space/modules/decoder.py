@@ -5,9 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_space.blocks import decoder as blocks
+from search_space.blocks.resample import Resample as Resampling
 from search_space.conv import conv3x3
 from search_space.modules.activations import ACTIVATIONS
 from search_space.modules.registry import module_of
+from search_space.modules.resample import Resample
 
 CLAMP = 3.0  # DecoderTiny of diffusers: tanh(x / 3) · 3
 
@@ -68,6 +70,7 @@ class UpsampleConv(nn.Module):
 
     def __init__(self, block: blocks.UpsampleConv):
         super().__init__()
+        self.repeat = Resample(Resampling("up", block.in_channels, block.size, None))
         if block.conv.kind == "dense":
             self.conv: nn.Module = nn.Conv2d(
                 block.in_channels, block.out_channels, 3, padding=1, bias=block.bias
@@ -77,7 +80,7 @@ class UpsampleConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C_out, 2H, 2W)."""
-        out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        out: Tensor = self.conv(self.repeat(x))
         return out
 
 
@@ -130,5 +133,5 @@ class TinyOut(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to a picture, (B, 3, H, W)."""
-        out: Tensor = self.conv(x).mul(2).sub(1)
-        return out
+        half: Tensor = self.conv(x)
+        return half + half - 1  # a factor of 2 would be folded into the exported weights

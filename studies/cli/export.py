@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 
 from studies.cli import export_packages as packages
+from studies.cli.export_decoder import VaeOption
 from studies.cli.output import Format, FormatOption, emit, err
 
 
@@ -82,6 +83,7 @@ def export(
     shift: packages.ShiftOption = 1.0,
     swift: packages.SwiftOption = None,
     check_phone: packages.CheckOption = False,
+    vae: VaeOption = None,
     format: FormatOption = Format.table,
 ) -> None:
     """Write a design as a network, pipeline and model card that a trainer takes from there.
@@ -93,12 +95,36 @@ def export(
     from rich.progress import DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from search_space.errors import WalkbenchError
+    from studies.cli.export_decoder import decoder_named, export_decoder
     from studies.export import export as write
     from studies.export_design import find_design
     from studies.export_pipeline import components_of
     from studies.export_weights import weights_from
     from studies.phone.packages import earlier_export
 
+    decoder = decoder_named(design, study, storage)
+    if decoder is not None and check_phone:
+        packages.check_phone(decoder, device, bits, layout, format)
+        return
+    if decoder is not None:
+        export_decoder(
+            decoder,
+            to,
+            packages.request_of(
+                coreml, coreai, onnx, bits, group, chunks, target, layout, shift, dtype.value
+            ),
+            format,
+            swift=swift,
+            overwrite=overwrite,
+            facts={"kind": "initial", "seed": seed},
+            seed=seed,
+            vae=vae,
+            dtype=dtype.value,
+            device=device,
+        )
+        return
+    if vae is not None:
+        raise WalkbenchError("--vae is of a decoder's export; leave it out")
     found = find_design(design, study, storage)
     if check_phone:
         packages.check_phone(found.spec, device, bits, layout, format)

@@ -4,6 +4,7 @@ JSON of ``--check-phone``: a list of ``kind``, ``step``, ``what``, ``value``, ``
 and ``cure``.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -99,6 +100,17 @@ def write(
         if swift is not None:
             bundle = phases.phase("swift")
             notes += write_bundle(network, folder, swift, request.core_ml, bundle)
+    for note in notes:
+        err.print(_sentence(note), soft_wrap=True)
+    return notes
+
+
+def with_phases(work: "Callable[[Any], list[Any]]") -> list[Any]:
+    """Return the notes of ``work``, which reports to phases on stderr, and say what they hold."""
+    from studies.cli.phases import Phases
+
+    with Phases(err) as phases:
+        notes = work(phases.phase)
     for note in notes:
         err.print(_sentence(note), soft_wrap=True)
     return notes

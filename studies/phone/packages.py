@@ -24,7 +24,7 @@ from latency_db.packages.coreml_part import Settings
 from latency_db.packages.package_folder import Format, write_packages
 from latency_db.packages.parts import Part, cut, cut_into, sizes_at, whole
 from latency_db.packages.phone_check import app_memory, needed_memory
-from latency_db.packages.weights import FolderWeights
+from latency_db.packages.weights import FolderWeights, WeightSource
 from search_space.errors import WalkbenchError
 from search_space.exported import PACKAGE_FOLDERS, read_facts, stored_weights
 from search_space.network import Network
@@ -134,10 +134,12 @@ def add_packages(
     folder: Path,
     request: Request,
     progress: Callable[[str], Callable[[int, int, str], None]] | None = None,
+    weights: WeightSource | None = None,
 ) -> list[dict[str, Any]]:
     """Write the packages of ``request`` into an exported folder and return their notes.
 
     ``progress`` gives a function to report to for each format. Complete packages are kept.
+    ``weights`` are those of the folder, a UNet's unless given.
     """
     if stored_weights(folder).moments is not None:
         raise WalkbenchError(
@@ -150,7 +152,7 @@ def add_packages(
         format: Format = getattr(import_module(module), constant)
         notes += write_packages(
             parts_for(network, name, request),
-            FolderWeights(folder),
+            weights or FolderWeights(folder),
             request.settings(name),
             format,
             folder / name,
