@@ -10,7 +10,9 @@ from typing import Any
 import sqlalchemy
 import streamlit as st
 
+from search_space.presets import all_named, named_spec
 from studies.analyses import card as analyses
+from studies.analyses import latency
 from studies.analyses.card import Card
 from studies.analyses.progress import growth as growth_cards
 from studies.figures.progress import Over
@@ -108,3 +110,21 @@ def shown_url(url: str) -> str:
         return sqlalchemy.make_url(url).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError:
         return url
+
+
+@st.cache_data(show_spinner="Estimating every device …", max_entries=32)
+def latency_devices(name: str) -> Card:
+    """Return the card of the estimated devices for the design called ``name``."""
+    return latency.devices(name)
+
+
+@st.cache_data(show_spinner="Estimating what was published …")
+def latency_published() -> Card:
+    """Return the card of the estimates beside published times."""
+    return latency.against_published()
+
+
+@st.cache_data(show_spinner="Reading the tables …")
+def latency_tables() -> list[Card]:
+    """Return the cards of the tables that ship, with their coverage of the named designs."""
+    return latency.tables([named_spec(name) for name in all_named()], "the named designs")

@@ -19,6 +19,7 @@ from search_space.errors import WalkbenchError
 from studies.reading import StudyData
 
 STUDY = "WALKBENCH_STUDY"  # set by `walkbench dashboard --study`
+WATCHED_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,23 @@ def study() -> tuple[str, StudyData]:
     if choice.problem is not None or choice.study is None:
         _nothing_yet(choice.url, choice.problem or "No study is chosen.")
     try:
-        return choice.url, data.study(choice.url, choice.study)
+        found = data.study(choice.url, choice.study)
+        if found.running:
+            _watch(choice.url, choice.study, found.stamp)
+        return choice.url, found
     except WalkbenchError as error:
         _nothing_yet(choice.url, str(error))
+
+
+@st.fragment(run_every=WATCHED_EVERY_S)
+def _watch(url: str, name: str, stamp: tuple[int, int, float]) -> None:
+    """Draw the page anew when a trial of a running study began or ended."""
+    try:
+        changed = data.study(url, name).stamp != stamp
+    except WalkbenchError:
+        return  # the next look at the page says what is wrong
+    if changed:
+        st.rerun(scope="app")
 
 
 def link(page: str, words: str, **address: str) -> None:

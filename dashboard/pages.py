@@ -27,7 +27,11 @@ class Page:
 PAGES: Registry[Page] = Registry(
     "page",
     {
+        "overview": Page("Overview", "dashboard", VIEWS / "overview.py"),
         "pareto": Page("Pareto front", "scatter_plot", VIEWS / "pareto.py"),
         "walk": Page("Design walk", "stairs", VIEWS / "walk.py"),
+        "latency": Page("Latency", "timer", VIEWS / "latency.py"),
+        "proxies": Page("Proxies", "science", VIEWS / "proxies.py"),
+        "training": Page("Training runs", "model_training", VIEWS / "training.py"),
     },
 )

@@ -24,7 +24,7 @@ from search_space.errors import WalkbenchError, raise_unknown
 from studies import store
 from studies.record_codec import TARGET, decode_shared, decode_study, decode_trial
 from studies.records import StudyRecord, TrialRecord
-from studies.study_table import StudyTable
+from studies.study_table import STATES, StudyTable
 from studies.table_reader import TableReader
 from studies.trial_log import TrialLog, objective_names
 from studies.trial_rows import TrialRows, study_names_of
@@ -55,6 +55,11 @@ class StudyData:
     def done(self) -> int:
         """How many trials count as done."""
         return self.table.done
+
+    @property
+    def running(self) -> bool:
+        """Whether some trial runs now."""
+        return bool((self.table.state == STATES.index("RUNNING")).any())
 
     @property
     def stamp(self) -> tuple[int, int, float]:

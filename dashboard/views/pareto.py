@@ -137,12 +137,12 @@ names = [name for name in study.objectives if name in axes]
 best = table.front(study.objectives)
 first = table.distinct(best)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-    with st.container(width=180):
+    with st.container(width=165):
         x = choose("X axis", axes, "x", default_axis(1, names[1] if len(names) > 1 else "params"))
-    with st.container(width=180):
+    with st.container(width=165):
         others = [name for name in axes if name != x]
         y = choose("Y axis", others, "y", default_axis(0, names[0] if names else "macs", taken=x))
-    with st.container(width=180):
+    with st.container(width=165):
         choices = [f"choice {name}" for name in data.choices(url, study)]
         colour = choose("Colour", [ROLE, *axes, *choices], "colour", ROLE)
     with st.popover("More", icon=":material/tune:", key="more"):

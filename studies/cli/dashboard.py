@@ -24,8 +24,9 @@ import typer
 from search_space.errors import WalkbenchError
 from studies.cli.output import err
 
-STUDY = "WALKBENCH_STUDY"  # the pages read both
+STUDY = "WALKBENCH_STUDY"  # the pages read these
 STORAGES = "WALKBENCH_STORAGES"
+RUNS = "WALKBENCH_RUNS"
 
 
 def dashboard(
@@ -36,6 +37,10 @@ def dashboard(
     study: Annotated[
         str | None, typer.Option(metavar="NAME", help="The study to open first.")
     ] = None,
+    runs: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="Folder of training runs and validations to show."),
+    ] = Path("runs"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
     address: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")
@@ -44,11 +49,11 @@ def dashboard(
         bool, typer.Option("--headless", help="Do not open a browser window.")
     ] = False,
 ) -> None:
-    """Open the dashboard: Pareto fronts and the design walk, until Ctrl-C."""
+    """Open the dashboard in a browser, until Ctrl-C. It reads and never writes."""
     from studies.store import storage_url
 
     urls = [storage_url(one) for one in storage] if storage else [storage_url()]
-    environment = {**os.environ, STORAGES: json.dumps(urls)}
+    environment = {**os.environ, STORAGES: json.dumps(urls), RUNS: str(runs)}
     if study is not None:
         environment[STUDY] = study
     command = [sys.executable, "-m", "streamlit", "run", str(_app())]

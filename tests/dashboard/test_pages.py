@@ -2,13 +2,17 @@
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
+import optuna
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from benchmarks.large_storage import multiply
 from dashboard import storages
+from dashboard.pages import PAGES
 from search_space.errors import WalkbenchError
 from studies import pareto
 from studies.reading import open_for_reading, read_study
@@ -23,11 +27,11 @@ APP = str(Path(__file__).parents[2] / "dashboard" / "app.py")
 def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Open the dashboard on a storage; every run must end without an exception."""
 
-    def run(url: str, study: str | None = None, **address: str) -> AppTest:
+    def run(url: str, study: str | None = None, view: str = "pareto", **address: str) -> AppTest:
         monkeypatch.setenv("WALKBENCH_STORAGES", json.dumps([url]))
         if study is not None:
             monkeypatch.setenv("WALKBENCH_STUDY", study)
-        page = AppTest.from_file(APP, default_timeout=120)
+        page = AppTest.from_file(APP, default_timeout=120).switch_page(f"views/{view}.py")
         for name, value in address.items():
             page.query_params[name] = value
         page.run()
@@ -224,7 +228,7 @@ def test_a_study_that_is_not_there_is_said_to_be_missing(open_page, small_storag
 
 
 def test_the_walk_page_shows_a_step_with_what_is_published_of_it(open_page, small_storage):
-    page = open_page(small_storage).switch_page("views/walk.py").run()
+    page = open_page(small_storage, view="walk")
     assert not page.exception
     page.selectbox(key="walk_step").set_value("M/ffn-3").run()
     text = html(page)
@@ -234,14 +238,14 @@ def test_the_walk_page_shows_a_step_with_what_is_published_of_it(open_page, smal
 
 
 def test_a_step_of_which_nothing_is_published_says_so(open_page, small_storage):
-    page = open_page(small_storage).switch_page("views/walk.py").run()
+    page = open_page(small_storage, view="walk")
     page.selectbox(key="walk_step").set_value("M/sdxl").run()
     assert "The walk begins here." in [caption.value for caption in page.caption]
     assert "2,567,463,684" not in html(page)  # shown as millions, in full in the JSON
 
 
 def test_the_walk_page_follows_family_and_device(open_page, small_storage):
-    page = open_page(small_storage).switch_page("views/walk.py").run()
+    page = open_page(small_storage, view="walk")
     page.segmented_control(key="walk_family").set_value("both")
     page.selectbox(key="walk_device").set_value("A15").run()
     assert not page.exception
@@ -249,3 +253,90 @@ def test_the_walk_page_follows_family_and_device(open_page, small_storage):
     assert {"family M", "family F"} <= names
     assert len(page.selectbox(key="walk_step").options) == 20
     assert any("estimates for A15" in caption.value for caption in page.caption)
+
+
+VIEWS = sorted(PAGES.names())
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_page_opens_on_a_study(open_page, small_storage, view):
+    page = open_page(small_storage, view=PAGES.get(view).script.stem)
+    assert [heading.value for heading in page.title] == [PAGES.get(view).title]
+    assert not page.warning and not page.error
+
+
+@pytest.mark.parametrize("view", ["overview", "pareto", "proxies"])
+def test_a_study_of_another_tool_is_explained(open_page, tmp_path, view):
+    url = f"sqlite:///{tmp_path}/other.db"
+    other = optuna.create_study(study_name="theirs", storage=url, directions=["minimize"] * 2)
+    other.optimize(lambda t: (t.suggest_float("x", 0, 1), 1.0), n_trials=3)
+    page = open_page(url, view=view)
+    assert not page.error
+    assert page.info or "another program" in page.markdown[0].value
+
+
+def test_a_study_of_a_later_version_is_explained(open_page, small_storage, tmp_path):
+    path = shutil.copy(small_storage.removeprefix("sqlite:///"), tmp_path / "later.db")
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "UPDATE study_user_attributes SET value_json = replace(value_json, "
+            "'\"version\": 2', '\"version\": 9') WHERE key = 'walkbench'"
+        )
+    assert "upgrade walkbench" in open_page(f"sqlite:///{path}").info[0].value
+
+
+def test_a_storage_that_vanishes_while_open_is_explained(open_page, small_storage, tmp_path):
+    path = Path(shutil.copy(small_storage.removeprefix("sqlite:///"), tmp_path / "copy.db"))
+    page = open_page(f"sqlite:///{path}")
+    path.unlink()
+    page.run()
+    assert not page.exception
+    assert "does not exist" in page.info[0].value
+
+
+def test_the_overview_says_what_runs_what_failed_and_what_changed(
+    open_page, small_storage, tmp_path
+):
+    path = shutil.copy(small_storage.removeprefix("sqlite:///"), tmp_path / "copy.db")
+    url = f"sqlite:///{path}"
+    open_page(url, view="overview")
+    study = optuna.load_study(study_name="small", storage=url)
+    study.ask()
+    failed = study.ask()
+    failed.set_user_attr("failed", "<b>diverged</b>")
+    study.tell(failed, state=optuna.trial.TrialState.FAIL)
+    page = open_page(url, view="overview")
+    numbers = {metric.label: metric.value for metric in page.metric}
+    assert (numbers["running"], numbers["failed"]) == ("1", "1")
+    assert list(page.dataframe[0].value["message"]) == ["<b>diverged</b>"]
+    assert any("1 more trials are done, 1 failed" in caption.value for caption in page.caption)
+
+
+def test_ten_thousand_trials_open_in_seconds(open_page, small_storage, tmp_path):
+    path = Path(shutil.copy(small_storage.removeprefix("sqlite:///"), tmp_path / "many.db"))
+    multiply(path, 10_000)
+    page = open_page(f"sqlite:///{path}")
+    traces = figure(page)["data"]
+    assert len(json.dumps(traces)) < 3_000_000  # what goes to the browser
+    assert any("dominated" in caption.value for caption in page.caption)
+
+
+def test_training_runs_are_found_by_their_label_alone(open_page, small_storage, tmp_path):
+    run = tmp_path / "runs" / "mine"
+    run.mkdir(parents=True)
+    lines = ["step,loss,validation_loss,rate,seconds,pictures_per_second", "1,0.5,,0.001,1,8"]
+    (run / "log.csv").write_text("\n".join([*lines, "2,nan,0.4,0.001,2,8", "3,0.3"]))
+    (tmp_path / "log.csv").write_text("step,loss\n1,9\n")
+    page = open_page(small_storage, view="training", run="../")
+    assert page.selectbox(key="run").value == "mine"
+    drawn = {trace["name"]: trace["y"] for trace in figure(page)["data"]}
+    assert drawn["training loss"] == [0.5] and drawn["validation loss"] == [0.4]
+
+
+def test_a_validation_is_drawn(open_page, small_storage, tmp_path):
+    (tmp_path / "runs").mkdir()
+    results = Path(__file__).parents[2] / "benchmarks" / "results"
+    shutil.copy(results / "proxy_validation.json", tmp_path / "runs")
+    page = open_page(small_storage, view="proxies")
+    titles = [figure(page, n)["layout"]["xaxis"]["title"]["text"] for n in (1, 2)]
+    assert titles == ["validation loss, short runs", "training steps"]

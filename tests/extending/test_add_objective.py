@@ -69,7 +69,8 @@ def test_tables_reports_figures_and_the_dashboard_show_it(layers, run, tmp_path,
     figure = pareto_figure(study.trials, study.objectives, "layers", "params")
     assert figure.layout.xaxis.title.text == "Layers (exact)"
     monkeypatch.setenv("OPTUNA_STORAGE", url)
-    dashboard = AppTest.from_file(DASHBOARD, default_timeout=120).run()
+    dashboard = AppTest.from_file(DASHBOARD, default_timeout=120)
+    dashboard.switch_page("views/pareto.py").run()
     assert not dashboard.exception
     assert dashboard.selectbox(key="x").value == "layers"
     assert layers.limit(25.0) in " ".join(caption.value for caption in dashboard.caption)
