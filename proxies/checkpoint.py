@@ -114,21 +114,12 @@ def _facts(trainer: "Trainer") -> dict[str, Any]:
 
 
 def _tensors(trainer: "Trainer") -> dict[str, Tensor]:
-    out = {"generator": trainer.generator.get_state(), **trainer.optimizer.state()}
-    for i, weights in enumerate(trainer.flat.weights):
-        out[f"weights.{i}"] = weights.detach()
-        out[f"average.{i}"] = trainer.ema.averages[i]
-    return out
+    return {"generator": trainer.generator.get_state(), **trainer.take.tensors()}
 
 
 def _put(trainer: "Trainer", tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     trainer.generator.set_state(tensors["generator"])
-    flat = trainer.flat
-    flat.copy_in([tensors[f"weights.{i}"] for i in range(len(flat.weights))])
-    for i, average in enumerate(trainer.ema.averages):
-        average.copy_(tensors[f"average.{i}"])
-    trainer.optimizer.load(tensors)
-    trainer.ema.steps = facts["averaged_steps"]
+    trainer.take.put(tensors, facts["averaged_steps"])
     trainer.step, trainer.seconds = facts["step"], facts["seconds"]
     trainer.gradient.micro_batch = facts.get("micro_batch", trainer.recipe.batch)
     trainer.loss, trainer.loss_sum = facts["loss"], facts["loss_sum"]

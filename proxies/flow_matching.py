@@ -68,10 +68,19 @@ def sample_losses(predicted: Tensor, target: Tensor) -> Tensor:
     return (predicted.float() - target).square().flatten(1).mean(dim=1)
 
 
-def logit_normal(uniform: Tensor) -> Tensor:
-    """Turn uniform numbers in (0, 1) into logit-normal(0, 1) times, (…)."""
+def logit_normal(uniform: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """Turn uniform numbers in (0, 1) into logit-normal times, (…)."""
     normal: Tensor = torch.special.ndtri(uniform.double())
-    return normal.sigmoid().float()
+    return (mean + std * normal).sigmoid().float()
+
+
+def shifted(t: Tensor, shift: float) -> Tensor:
+    """Return times moved towards noise, as larger pictures need (SD3, arXiv 2403.03206, §5.3.2).
+
+    >>> shifted(torch.tensor([0.0, 0.5, 1.0]), 3.0).tolist()
+    [0.0, 0.75, 1.0]
+    """
+    return shift * t / (1 + (shift - 1) * t)
 
 
 def quantiles(count: int) -> Tensor:
@@ -79,20 +88,25 @@ def quantiles(count: int) -> Tensor:
     return logit_normal((torch.arange(count) + 0.5) / count)
 
 
-def stratified_times(count: int, generator: torch.Generator) -> Tensor:
+def stratified_times(
+    count: int, generator: torch.Generator, mean: float = 0.0, std: float = 1.0
+) -> Tensor:
     """Return one random time from each of ``count`` equal shares, in random order, (count,)."""
     shares = torch.randperm(count, generator=generator)
     offsets = torch.rand(count, generator=generator)
-    return logit_normal(((shares + offsets) / count).clamp(1e-6, 1 - 1e-6))
+    return logit_normal(((shares + offsets) / count).clamp(1e-6, 1 - 1e-6), mean, std)
 
 
 @torch.no_grad()
-def integrate(predict: Velocity, noise: Tensor, steps: int) -> Tensor:
+def integrate(predict: Velocity, noise: Tensor, steps: int, shift: float = 1.0) -> Tensor:
     """Return pictures, (B, C, H, W), by Euler steps from ``noise`` at t = 1 to t = 0.
+
+    ``shift`` moves the steps towards noise.
 
     ``predict(x_t, t)`` gives the velocity for times ``t``, (B,).
     """
     x, times = noise, torch.linspace(1, 0, steps + 1, device=noise.device)
+    times = shifted(times, shift) if shift != 1 else times
     for now, following in itertools.pairwise(times):
         x = x + (following - now) * predict(x, now.expand(x.shape[0]))
     return x

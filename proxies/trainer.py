@@ -44,6 +44,7 @@ from proxies.objectives.protocol import JudgesPictures, Setup
 from proxies.optimizers import OPTIMIZERS
 from proxies.recipe import Budget
 from proxies.score import Fidelity, Score
+from proxies.step import TrainingStep
 from proxies.threads import cpu_threads
 from proxies.training_run import TrainingRun, TrainingSettings
 from proxies.twin import twin
@@ -98,6 +99,7 @@ class Trainer:
             self.recipe.batch,
             accumulate=compute.accumulate,
         )
+        self.take = TrainingStep(self.recipe, self.gradient, self.optimizer, self.ema)
         self.step, self.seconds = 0, 0.0
         self.loss, self.loss_sum, self.failed = math.nan, 0.0, ""
         self.curve: list[tuple[int, float, float]] = []
@@ -170,12 +172,8 @@ class Trainer:
                     callback.stepped(self, before, spent)
 
     def _step(self) -> None:
-        recipe = self.recipe
-        loss = self.gradient(self.loss_function.draw(self.generator))
-        self.flat.clip_gradients(recipe.clip)
         spent = self.run.settings.budget.share(self.step, self.seconds)
-        self.optimizer.step(recipe.rate_share(self.step, spent))
-        self.ema.update(list(self.flat.weights))
+        loss = self.take(self.loss_function.draw(self.generator), self.step, spent)
         self.step += 1
         self.loss = loss.item()
         self.loss_sum += self.loss
@@ -185,12 +183,8 @@ class Trainer:
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:
         """Lend the learner with the averaged weights in place of the latest ones."""
-        kept = [weights.detach().clone() for weights in self.flat.weights]
-        self.flat.copy_in(self.ema.averages)
-        try:
+        with self.take.averaged():
             yield self.learner
-        finally:
-            self.flat.copy_in(kept)
 
     def score(self, stopped: str | None = None) -> Score:
         """Return the validation loss of the averaged weights; training can go on afterwards."""

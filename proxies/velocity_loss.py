@@ -9,9 +9,22 @@ from torch import Tensor, nn
 
 from proxies.draw import Draw
 from proxies.flow_matching import interpolate, sample_losses, stratified_times, velocity
+from proxies.hardware import Hardware
 from proxies.objectives.protocol import Forward, Setup
 from proxies.validation import validation_losses
 from search_space.errors import WalkbenchError
+
+
+def velocity_error(forward: Forward, draw: Draw, hardware: Hardware) -> Tensor:
+    """Return the mean squared error of the velocity that ``forward`` predicts; differentiable, ().
+
+    The loss of flow matching, of proxies and of `walkbench train`. ``forward`` gets noisy pictures
+    (B, C, H, W), times (B,) in [0, 1], text and labels.
+    """
+    x_t = interpolate(draw.x0, draw.noise, draw.t)
+    with hardware.autocast():
+        predicted = forward(x_t, draw.t, draw.text, draw.labels)
+    return sample_losses(predicted, velocity(draw.x0, draw.noise)).mean()
 
 
 class VelocityLoss:
@@ -39,10 +52,7 @@ class VelocityLoss:
 
     def training(self, forward: Forward, draw: Draw) -> Tensor:
         """Return the mean squared error of the velocity."""
-        x_t = interpolate(draw.x0, draw.noise, draw.t)
-        with self.setup.hardware.autocast():
-            predicted = forward(x_t, draw.t, draw.text, draw.labels)
-        return sample_losses(predicted, velocity(draw.x0, draw.noise)).mean()
+        return velocity_error(forward, draw, self.setup.hardware)
 
     def validation(self, learner: nn.Module) -> list[float]:
         """Return the squared error of the velocity for each validation sample."""
