@@ -17,6 +17,7 @@ that is no text, or with bytes that are no picture.
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,14 @@ class Sample:
     label: int = 0
 
 
-def read(entry: Entry, size: int) -> Sample | Skipped:
-    """Return the middle square of the picture, scaled to ``size`` × ``size``, or why not."""
+Sides = Callable[[int, int], tuple[int, int]]  # width and height of a picture to those read
+
+
+def read(entry: Entry, size: int | Sides) -> Sample | Skipped:
+    """Return the middle square of the picture, scaled to ``size`` × ``size``, or why not.
+
+    Where ``size`` is a function, it says of width and height of the picture which to scale it to.
+    """
     caption = read_caption(entry)
     if isinstance(caption, Skipped):
         return caption
@@ -114,7 +121,7 @@ def read_caption(entry: Entry) -> str | Skipped:
     return caption.strip()
 
 
-def read_picture(entry: Entry, size: int | None = None) -> NDArray[np.uint8] | Skipped:
+def read_picture(entry: Entry, size: int | Sides | None = None) -> NDArray[np.uint8] | Skipped:
     """Return the middle square of the picture, scaled to ``size`` × ``size``, or why not.
 
     Without ``size`` it keeps its pixels.
@@ -125,7 +132,8 @@ def read_picture(entry: Entry, size: int | None = None) -> NDArray[np.uint8] | S
         with Image.open(io.BytesIO(entry.picture.read())) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
             side = size or min(upright.size)
-            square = ImageOps.fit(upright, (side, side), Image.Resampling.BICUBIC)
+            sides = (side, side) if isinstance(side, int) else side(*upright.size)
+            square = ImageOps.fit(upright, sides, Image.Resampling.BICUBIC)
     except Image.DecompressionBombError:
         return Skipped(entry.path, f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels")
     except Exception:  # decoders raise whatever they like at bytes that are no picture

@@ -30,6 +30,7 @@ from studies.cli import (
     space,
     spec,
     study,
+    train,
     walk,
 )
 from studies.cli.exit_codes import INTERRUPTED
@@ -87,6 +88,7 @@ for _module in (
     latency,
     image_time,
     export,
+    train,
     evaluate,
     dashboard,
 ):

@@ -1,0 +1,240 @@
+"""`BundleTrainer`: trains the network of an export by its `train.yaml`.
+
+Its steps are those of a proxy (:mod:`proxies.step`), its loss is theirs
+(:func:`proxies.velocity_loss.velocity_error`); data, conditions and processes are its own. A batch
+depends on seed and step alone (:mod:`proxies.bundle_training.draws`), so a run that was stopped
+and goes on shows the same losses to the last digit on a CPU with one thread.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from proxies.bundle_training.checkpoints import Checkpoints
+from proxies.bundle_training.data import Loaded
+from proxies.bundle_training.draws import Draws
+from proxies.bundle_training.learner import BundleLearner
+from proxies.bundle_training.logs import Logs
+from proxies.bundle_training.processes import Processes
+from proxies.callbacks import Progress
+from proxies.draw import Draw
+from proxies.ema import PowerEMA
+from proxies.flow_matching import Moments
+from proxies.gradient import Gradient
+from proxies.hardware import Hardware, compiled
+from proxies.optimizers import OPTIMIZERS
+from proxies.recipe import Recipe
+from proxies.step import TrainingStep
+from proxies.train_config import TrainConfig
+from proxies.validation import validation_losses, validation_set
+from proxies.velocity_loss import velocity_error
+from search_space.errors import WalkbenchError
+
+DIVERGED = 10.0  # loss over that of a prediction of nothing
+Watcher = Callable[["BundleTrainer"], None]
+
+
+class BundleTrainer:
+    """A training that starts, or goes on from the newest checkpoint below ``folder``.
+
+    ``empty`` is the text of no caption. ``stop`` is asked after every step. ``watchers`` are called
+    after every step in the main process, before a checkpoint is saved.
+    """
+
+    def __init__(
+        self,
+        learner: BundleLearner,
+        data: Loaded,
+        config: TrainConfig,
+        folder: Path,
+        processes: Processes,
+        *,
+        empty: Tensor,
+        stop: Callable[[], bool] = lambda: False,
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
+        run, compute = config.run, config.compute
+        _check_batch(config, processes)
+        self.config, self.data, self.folder, self.processes = config, data, folder, processes
+        self.stop, self.watchers = stop, watchers
+        self.hardware = Hardware.of(processes.device, compute.precision)
+        self.learner = learner.to(self.hardware.device)
+        if compute.gradient_checkpointing:
+            self.learner.unet.enable_gradient_checkpointing()
+        classes = learner.spec.conditions.classes
+        self.draws = Draws(data, config, empty, classes, processes.rank, processes.count)
+        self.validation = validation_set(
+            learner.spec.latent_size, config.data.validation_images, data.validation
+        )
+        self.take = self._steps()
+        self.checkpoints = Checkpoints(folder / "checkpoints", run.keep)
+        self.step, self.seconds, self.loss = 0, 0.0, float("nan")
+        self.validation_loss: float | None = None
+        self.stopped = False
+        self._restore()
+
+    def _steps(self) -> TrainingStep:
+        optimizer, run = self.config.optimizer, self.config.run
+        recipe = Recipe(
+            batch=run.batch,
+            learning_rate=optimizer.learning_rate,
+            warm_up=optimizer.warm_up,
+            cooldown=optimizer.cooldown,
+            betas=(optimizer.beta1, optimizer.beta2),
+            weight_decay=optimizer.weight_decay,
+            clip=optimizer.clip,
+            ema_sigma=optimizer.ema_sigma,
+            optimizer=optimizer.name,
+        )
+        alike = dict.fromkeys((name for name, _ in self.learner.named_parameters()), 1.0)
+        stepper = OPTIMIZERS.get(optimizer.name)(recipe, self.learner, alike)
+        forward = compiled(self.learner) if self.config.compute.compile else self.learner
+        gradient = Gradient(
+            lambda part: velocity_error(forward, part, self.hardware),
+            stepper.flat,
+            self.hardware,
+            self.draws.share // run.accumulate,
+            accumulate=True,
+        )
+        ema = PowerEMA(list(stepper.flat.weights), optimizer.ema_sigma)
+        return TrainingStep(recipe, gradient, stepper, ema, self.processes.mean)
+
+    @property
+    def moments(self) -> Moments | None:
+        """Mean and variance whose linear guess the network adds to."""
+        found: Moments | None = self.learner.unet._moments
+        return found
+
+    @property
+    def progress(self) -> Progress:
+        """Where the run is."""
+        share = self.step / self.config.run.steps
+        return Progress(self.step, self.seconds, share, self.loss, self.validation_loss)
+
+    def train(self) -> None:
+        """Train to the last step, or until a process is asked to stop; then save.
+
+        Raises :class:`WalkbenchError` when memory runs out, a loss is no number or grows tenfold,
+        or a checkpoint cannot be written.
+        """
+        logs = Logs(self.folder, self.step) if self.processes.is_main else None
+        self.learner.train()
+        run = self.config.run
+        try:
+            with self.hardware.training(), ThreadPoolExecutor(1) as reader:
+                coming: Future[Draw] = reader.submit(self.draws, self.step)
+                while self.step < run.steps and not self.stopped:
+                    began = time.perf_counter()
+                    draw = coming.result()
+                    if self.step + 1 < run.steps:
+                        coming = reader.submit(self.draws, self.step + 1)
+                    loss = self.take(draw, self.step, self.step / run.steps)
+                    self.loss, self.stopped = self.processes.agreed(loss, self.stop())
+                    self.step += 1
+                    self.seconds += time.perf_counter() - began
+                    self._after(logs)
+        finally:
+            if logs is not None:
+                logs.close()
+
+    def _after(self, logs: Logs | None) -> None:
+        run, last = self.config.run, self.step == self.config.run.steps or self.stopped
+        limit = DIVERGED * (1 + self.data.train.moments.variance)
+        if not self.loss < limit:  # also nan
+            before = self.checkpoints.found()
+            kept = f"; {str(before[-1])!r} is kept" if before else ""
+            raise WalkbenchError(
+                f"training loss is {self.loss:.4g} at step {self.step:,}{kept}; lower "
+                "optimizer.learning_rate"
+            )
+        due = self.step % run.validate_every == 0 or self.step == run.steps
+        self.validation_loss = self.validate() if due and logs is not None else None
+        if logs is not None:
+            if last or due or self.step % run.log_every == 0:
+                logs.add(self._row())
+            for watcher in self.watchers:
+                watcher(self)
+            if last or self.step % run.checkpoint_every == 0:
+                self.checkpoints.save(self.step, self.take.tensors(), self._facts())
+        if last or due:
+            self.processes.wait()
+
+    def _row(self) -> dict[str, Any]:
+        run, recipe = self.config.run, self.take.recipe
+        rate = recipe.learning_rate * recipe.rate_share(self.step - 1, (self.step - 1) / run.steps)
+        row = {
+            "step": self.step,
+            "loss": self.loss,
+            "rate": rate,
+            "seconds": round(self.seconds, 3),
+            "pictures_per_second": round(self.step * run.batch / self.seconds, 2),
+        }
+        if self.validation_loss is not None:
+            row["validation_loss"] = self.validation_loss
+        return row
+
+    def validate(self) -> float:
+        """Return the validation loss of the averaged weights."""
+        with self.take.averaged(), self.hardware.validating():
+            losses = validation_losses(self.learner, self.validation)
+        return sum(losses) / len(losses)
+
+    def averages(self) -> dict[str, Tensor]:
+        """Return the averaged weights of network and text encoder by name, on the CPU."""
+        with self.take.averaged():
+            return {k: v.detach().cpu().clone() for k, v in self.learner.state_dict().items()}
+
+    def _identity(self) -> dict[str, Any]:
+        """What must agree for a run to go on; how long and how often may change."""
+        sections = asdict(self.config)
+        own = ("steps", "batch", "seed") if self.config.optimizer.cooldown else ("batch", "seed")
+        return {
+            "spec": self.learner.spec.digest(),
+            "data": self.data.train.name,
+            "pictures": len(self.data.train),
+            "precision": self.hardware.precision,
+            **{f"run.{key}": sections["run"][key] for key in own},
+            **{
+                f"{name}.{key}": value
+                for name in ("data", "flow", "conditions", "optimizer")
+                for key, value in sections[name].items()
+                if key not in ("guidance", "validation_images")
+            },
+        }
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "identity": self._identity(),
+            "seconds": self.seconds,
+            "averaged_steps": self.take.ema.steps,
+            "loss": self.loss,
+        }
+
+    def _restore(self) -> None:
+        found = self.checkpoints.newest()
+        if found is None:
+            return
+        tensors, facts = found
+        here, there = self._identity(), facts["identity"]
+        for name in here | there:
+            if here.get(name) != there.get(name):
+                raise WalkbenchError(
+                    f"{str(self.folder)!r} holds another run: {name} is {there.get(name)!r} there "
+                    f"and {here.get(name)!r} here; name another folder with --to, or remove it"
+                )
+        self.take.put(tensors, facts["averaged_steps"])
+        self.step, self.seconds, self.loss = facts["step"], facts["seconds"], facts["loss"]
+
+
+def _check_batch(config: TrainConfig, processes: Processes) -> None:
+    run, parts = config.run, processes.count * config.run.accumulate
+    if run.batch % parts:
+        raise WalkbenchError(
+            f"run.batch is {run.batch}, which {processes.count} processes in {run.accumulate} "
+            f"parts each cannot share; use a multiple of {parts}"
+        )
