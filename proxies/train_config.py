@@ -274,8 +274,8 @@ def _header(config: TrainConfig, spec: UNetSpec, name: str | None, folder: str) 
     text = [
         f"Recipe of `walkbench train` for {called}the network {spec.digest()}.",
         "",
-        "  expected  a loss that falls from near 2 to under 1 in the first hundreds of steps and",
-        "            slowly afterwards; judge by the sample grids. Nobody has trained this design.",
+        "  expected  a loss that falls fast in the first hundreds of steps and slowly afterwards;",
+        "            judge by the sample grids. What this design reaches is not known beforehand.",
         f"  cost      {run.steps:,} steps × {run.batch} pictures × {found.macs / 1e9:,.3g} billion",
         f"            multiply-adds forward = {flops:.2g} floating-point operations:",
         f"            {_hours(flops / 4e14)} on a GPU that sustains 400 TFLOP/s, "

@@ -130,6 +130,7 @@ def write_result(run: Prepared, to: Path) -> Path:
         to,
         weights=replace(found, moments=moments),
         components=components,
+        recipe=trainer.config,
         overwrite=True,
     )
     return to

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from latency_db.sources import source_of
-from proxies.train_config import config_for, render
+from proxies.train_config import TrainConfig, config_for, render
 from search_space.atomic import atomic_folder
 from search_space.cost import cost
 from search_space.diffusers_bridge import config_from_spec, parameter_names
@@ -109,6 +109,7 @@ def export(
     *,
     weights: Weights | None = None,
     components: Components | None = None,
+    recipe: TrainConfig | None = None,
     dtype: Dtype = "fp32",
     device: str = "iPhone 15 Pro",
     overwrite: bool = False,
@@ -116,7 +117,8 @@ def export(
 ) -> Exported:
     """Write ``design`` into ``folder``, which is created if missing.
 
-    ``weights`` are initial ones of seed 0 and ``components`` of a pipeline none by default.
+    ``weights`` are initial ones of seed 0, ``components`` of a pipeline none and ``recipe`` that of
+    :func:`config_for` by default.
     ``device`` is used to estimate a latency if the design has none. ``overwrite`` replaces an
     earlier export and keeps other files of the folder. Raises :class:`WalkbenchError` if the folder
     is not empty, is not writable, or has too little free space.
@@ -137,7 +139,7 @@ def export(
         **_figures(design, device),
         "trial": design.trial and {k: v for k, v in design.trial.items() if k != "provenance"},
     }
-    made, recipe = _provenance(design), config_for(spec)
+    made, recipe = _provenance(design), recipe or config_for(spec)
     library = CARRIED if network.is_own else "diffusers"
     index = model_index(pipeline_for(spec), (library, network.name), components)
     try:
