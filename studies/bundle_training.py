@@ -118,7 +118,7 @@ def write_result(run: Prepared, to: Path) -> Path:
     trainer, spec = run.trainer, run.trainer.learner.spec
     parts = save_parts(trainer, trainer.folder / "parts")
     found = CheckpointWeights.at(parts.weights)
-    moments = trainer.moments and asdict(trainer.moments)
+    moments = None if trainer.moments is None else asdict(trainer.moments)
     if parts.entries:
         components = Components(parts.entries, parts.folder)
     else:

@@ -102,5 +102,5 @@ def _digest(tensors: dict[str, Tensor]) -> str:
         tensor = tensors[name]
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         flat = tensor.contiguous().reshape(-1)
-        total.update(flat.view(torch.uint8).numpy())
+        total.update(memoryview(flat.view(torch.uint8).numpy()))
     return total.hexdigest()

@@ -27,7 +27,7 @@ class BundleLearner(nn.Module):
         from search_space.diffusers_bridge.own_config import own_config
         from search_space.diffusers_bridge.walkbench_unet import WalkbenchUNet2DConditionModel
 
-        facts = moments and {"mean": moments.mean, "variance": moments.variance}
+        facts = None if moments is None else {"mean": moments.mean, "variance": moments.variance}
         self.spec, self.words = spec, words
         self.unet: Any = WalkbenchUNet2DConditionModel.from_config(own_config(spec, facts))
 

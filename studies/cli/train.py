@@ -64,11 +64,16 @@ def train(
     config = read_recipe(folder / FILE).but(_given(steps, batch, changes or []))
     processes, run = Processes.here(), to or folder / RUN
     bar = TrainingBar()
-    watchers = [lambda trainer: bar(trainer.progress), Grids(run / SAMPLES)]
+    grids = Grids(run / SAMPLES)
+
+    def watch(trainer: Any) -> None:
+        bar(trainer.progress)
+        grids(trainer)
+
     with cpu_threads(config.compute.threads), _Stop() as stop:
         if processes.is_main:
             err.print("reading data and network …", style="dim")
-        ready = prepare(folder, data, run, config, processes, stop=stop.asked, watchers=watchers)
+        ready = prepare(folder, data, run, config, processes, stop=stop.asked, watchers=[watch])
         trainer = ready.trainer
         if processes.is_main:
             say_skipped(ready.data.skipped)
