@@ -101,6 +101,6 @@ def _digest(tensors: dict[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        flat = tensor.contiguous().reshape(-1)
-        total.update(memoryview(flat.view(torch.uint8).numpy()))
+        content: Any = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
+        total.update(content)
     return total.hexdigest()
