@@ -28,6 +28,7 @@ from search_space.modules import build
 from search_space.network import Network
 from search_space.plan import SKIP
 
+OUTPUT = "noise_pred"
 OUTPUTS = {"decoder": "image"}  # other kinds predict noise
 # Apple's and diffusers' names of a UNet's inputs; other inputs keep the plan's
 NAMES = {
@@ -83,7 +84,7 @@ def outside_names(network: Network) -> dict[str, str]:
 
 def output_name(network: Network) -> str:
     """Return the outside name of the output."""
-    return OUTPUTS.get(network.kind, "noise_pred")
+    return OUTPUTS.get(network.kind, OUTPUT)
 
 
 def network_inputs(network: Network) -> dict[str, Input]:
