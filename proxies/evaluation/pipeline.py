@@ -20,6 +20,7 @@ from search_space.errors import WalkbenchError
 from search_space.initialise import stream
 
 INDEX = "model_index.json"
+PARTS = ("vae", "text_encoder", "tokenizer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,7 @@ def load_pipeline(folder: Path, device: str = "cpu") -> Any:
     Code in the folder is not run: Walkbench's own class comes from Walkbench.
     """
     there = Hardware.of(device).device
+    _check_parts(folder)
     try:
         import diffusers
         import transformers
@@ -84,6 +86,19 @@ def load_pipeline(folder: Path, device: str = "cpu") -> Any:
         ) from None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(there)
+
+
+def _check_parts(folder: Path) -> None:
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        lacking = [part for part in PARTS if part in index and index[part][0] is None]
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise WalkbenchError(f"{str(folder / INDEX)!r} is no pipeline's index: {error}") from None
+    if lacking:
+        raise WalkbenchError(
+            f"bundle {str(folder)!r} has no {', '.join(lacking)}, so it cannot draw; export it "
+            "with --pipeline and a folder that has them"
+        )
 
 
 def _own(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from search_space.diffusers_bridge import spec_from_config
 from studies.cli.main import app
+from studies.export import export
+from studies.export_design import Exportable
 from tests.proxies.evaluation.pictures import geneval_folder, save_bundle, save_clip
 
 COUNT = 140
@@ -158,6 +160,16 @@ def test_a_folder_that_is_no_empty_one_is_not_drawn_into(bundle, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     says = run(bundle, "--prompts", "shapes", "--count", "1", "--to", tmp_path, code=2)
     assert "is not empty and was not drawn here" in says
+
+
+def test_an_export_without_a_text_encoder_says_how_to_get_one(tmp_path):
+    spec = spec_from_config(
+        {"_class_name": "UNet2DConditionModel", "block_out_channels": [8, 16, 16, 16],
+         "attention_head_dim": 2, "norm_num_groups": 8, "cross_attention_dim": 8}
+    )  # fmt: skip
+    export(Exportable(spec), tmp_path / "bundle")
+    says = run(tmp_path / "bundle", "--prompts", "shapes", "--count", "1", code=2)
+    assert "has no vae, text_encoder, tokenizer, so it cannot draw" in says and "--pipeline" in says
 
 
 def test_a_bundle_without_its_parts_says_what_it_needs(bundle, tmp_path):
