@@ -41,17 +41,21 @@ FORMAT = 1  # bumped when the file changes meaning
 BEFORE = {"precision": "float32", "compiled": False}  # what files without these fields were
 
 
+class CannotSave(WalkbenchError):
+    """A checkpoint cannot be written: the disk is full, perhaps."""
+
+
 def save(trainer: "Trainer", path: Path) -> None:
     """Write the state of ``trainer`` to ``path``, in place of what was there.
 
-    Raises :class:`WalkbenchError` when it cannot be written; the checkpoint before is still there.
+    Raises :class:`CannotSave` when it cannot be written; the checkpoint before is still there.
     """
     try:
         with atomic_write(path) as partial:
             save_file(_tensors(trainer), partial, metadata={"run": json.dumps(_facts(trainer))})
     except (OSError, SafetensorError) as error:
         kept = "the checkpoint before is kept" if path.exists() else "there is none before it"
-        raise WalkbenchError(
+        raise CannotSave(
             f"checkpoint {str(path)!r} cannot be written: {error}; {kept}; make room or name "
             "another file"
         ) from None

@@ -33,12 +33,14 @@ from studies.candidate import trained_part
 from studies.config_table import ConfigTable
 from studies.metrics import METRICS, all_metrics, budget_names
 from studies.records import Revisions, StudyRecord
+from studies.rungs import Rung, read_rungs
 from studies.samplers import SAMPLERS
 from studies.settings import build, read_table
 from studies.shipped import shipped_configs
 from studies.sought import Sought
 
 _TABLES = ("study", "space", "objectives", "budgets", "device", "proxy", "enqueue")
+_RUNG = "rung"  # a list of tables
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class StudyConfig:
     """One study, checked. ``left_out`` says which designs to enqueue lie outside the space.
 
     ``tables`` are measured latency tables, names or paths. ``samples`` is how many pictures each
-    trained twin draws; it changes no score, so it is no part of what trials share.
+    trained twin draws; it changes no score, so it is no part of what trials share. ``rungs`` are
+    how designs are trained, one for a study without ``[[rung]]`` and none for one that trains
+    nothing; ``proxy`` are the settings of the highest.
     """
 
     name: str
@@ -71,6 +75,7 @@ class StudyConfig:
     enqueue: tuple[NamedDesign, ...]
     left_out: tuple[str, ...] = ()
     samples: int = 0
+    rungs: tuple[Rung, ...] = ()
 
     @property
     def trains(self) -> bool:
@@ -97,6 +102,7 @@ class StudyConfig:
             device=self.device or (latency.device if latency else None),
             latency_by=latency.name if latency else None,
             proxy=self.proxy.identity() if self.proxy else None,
+            rungs=tuple(rung.to_dict() for rung in self.rungs) if len(self.rungs) > 1 else (),
             revisions=(
                 Revisions(
                     latency=latency.revision if latency else None,
@@ -131,10 +137,12 @@ def parse_config(text: str, where: str = "config", folder: Path | None = None) -
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise WalkbenchError(f"{where} is not TOML: {error}") from None
-    unknown = sorted(set(data) - set(_TABLES))
+    names = (*_TABLES, _RUNG)
+    unknown = sorted(set(data) - set(names))
     if unknown:
-        raise WalkbenchError(f"{where} has no table {unknown[0]!r}; it has {', '.join(_TABLES)}")
+        raise WalkbenchError(f"{where} has no table {unknown[0]!r}; it has {', '.join(names)}")
     tables = {name: ConfigTable(where, name, data.get(name, {})) for name in _TABLES}
+    steps = _rung_tables(where, data.get(_RUNG, []))
     study = tables["study"]
     name = study.text("name")
     trials = study.whole("trials", least=1)
@@ -148,14 +156,21 @@ def parse_config(text: str, where: str = "config", folder: Path | None = None) -
     space = _space(tables["space"], folder)
     samples = tables["proxy"].whole("samples", 0, least=0)
     trained = [name for name in objectives if METRICS.get(name).stage == "trained"]
-    proxy = _proxy(tables["proxy"], space, folder) if trained else None
+    rungs = _rungs(tables["proxy"], steps, space, folder) if trained else ()
+    proxy = rungs[-1].settings if rungs else None
     if samples and proxy is not None and not proxy.data.drawable:
         raise WalkbenchError(f"{where}: [proxy] samples draws pictures; leave it out with latents")
-    if proxy is None and "proxy" in data:
-        needing = ", ".join(metric.name for metric in all_metrics() if metric.stage == "trained")
+    for unused in ("proxy", _RUNG):
+        if proxy is None and unused in data:
+            needing = ", ".join(m.name for m in all_metrics() if m.stage == "trained")
+            raise WalkbenchError(
+                f"{where}: [{unused}] has no effect without an objective that is trained "
+                f"({needing}); add one or remove the table"
+            )
+    if len(rungs) > 1 and sampler == "gp":
         raise WalkbenchError(
-            f"{where}: [proxy] has no effect without an objective that is trained ({needing}); "
-            "add one or remove the table"
+            f"{where}: sampler 'gp' takes losses of all rungs for those of one; use 'greybox', "
+            "'tpe', 'nsga2' or 'random' with [[rung]]"
         )
     if SAMPLERS.get(sampler).repeats_unseen and budgets and proxy:
         raise WalkbenchError(
@@ -165,7 +180,7 @@ def parse_config(text: str, where: str = "config", folder: Path | None = None) -
     enqueue, left_out = _enqueue(tables["enqueue"], space, folder)
     return StudyConfig(
         name, trials, seed, sampler, storage, space, objectives, budgets, device, latency_tables,
-        proxy, enqueue, left_out, samples,
+        proxy, enqueue, left_out, samples, rungs,
     )  # fmt: skip
 
 
@@ -233,21 +248,41 @@ def _space(table: ConfigTable, folder: Path | None) -> DesignSpace:
     return space.fix(fix)
 
 
-def _proxy(table: ConfigTable, space: DesignSpace, folder: Path | None) -> TrainingSettings:
+def _rung_tables(where: str, listed: object) -> list[ConfigTable]:
+    if not isinstance(listed, list):
+        raise WalkbenchError(f"{where}: rung is {listed!r}; tables [[rung]] are needed, one a rung")
+    return [ConfigTable(where, f"rung {i}", entry) for i, entry in enumerate(listed, start=1)]
+
+
+def _rungs(
+    table: ConfigTable, steps: list[ConfigTable], space: DesignSpace, folder: Path | None
+) -> tuple[Rung, ...]:
+    """Return how designs are trained: on the rungs of ``steps``, or on one as [proxy] says."""
     given = read_table(TrainingSettings, table, folder)
     table.done()
-    if ("steps" in given) == ("seconds" in given):
+    where = table.where
+    if steps and {"steps", "seconds"} & set(given):
         raise WalkbenchError(
-            f"{table.where}: [proxy] needs either steps (same result everywhere) or seconds"
+            f"{where}: [[rung]] says how long twins train; leave it out of [proxy]"
+        )
+    if not steps and ("steps" in given) == ("seconds" in given):
+        raise WalkbenchError(
+            f"{where}: [proxy] needs either steps (same result everywhere) or seconds"
         )
     try:
-        settings = build(TrainingSettings, given)
-        twin(trained_part(space.base), settings.width, settings.latent)
-        if settings.data.is_shapes:
-            shapes("train", 1, settings.latent)
+        settings = build(TrainingSettings, {"steps": 1, **given} if steps else given)
     except WalkbenchError as error:
-        raise WalkbenchError(f"{table.where}: [proxy] {error}") from None
-    return settings
+        raise WalkbenchError(f"{where}: [proxy] {error}") from None
+    rungs = read_rungs(steps, settings) if steps else (Rung(settings),)
+    names = [one.name for one in steps] or ["proxy"]
+    for name, rung in zip(names, rungs, strict=True):
+        try:
+            twin(trained_part(space.base), rung.settings.width, rung.settings.latent)
+            if rung.settings.data.is_shapes:
+                shapes("train", 1, rung.settings.latent)
+        except WalkbenchError as error:
+            raise WalkbenchError(f"{where}: [{name}] {error}") from None
+    return rungs
 
 
 def _enqueue(

@@ -65,7 +65,8 @@ def trial_of(number: int, name: str | None, storage: str | None) -> "tuple[str, 
                 f"known: {', '.join(known) or 'none'}"
             )
         name = known[0]
-    found = study_data(open_study(opened, name)).trial(number)
+    whole = study_data(open_study(opened, name))
+    found = whole.trial(number)
     if not found.spec:
         raise WalkbenchError(
             f"trial {number} of study {name!r} has no spec ({found.state.lower()}); "
@@ -87,6 +88,8 @@ def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
             "study": name,
             "number": number,
             "state": found.state,
+            "rung": found.rung + 1,
+            "rungs": max(len(whole.shared.rungs), 1),
             "values": dict(found.values),
             "feasible": found.feasible,
             "over_budget": [name for name, miss in found.constraints.items() if miss > 0],

@@ -98,7 +98,7 @@ def _figures(facts: dict[str, Any]) -> str:
         (f"latency on {latency['device']}, {latency['source']}", _latency(latency)),
     ]
     if score and score.get("value") is not None:
-        rows.append(("proxy loss of its twin (lower is better)", _score(score)))
+        rows.append((f"proxy loss of its twin{_length(facts)} (lower is better)", _score(score)))
     lines = [f"| {name} | {value} |" for name, value in rows]
     return "\n".join(["| figure | value |", "|---|---|", *lines])
 
@@ -111,6 +111,14 @@ def _latency(latency: dict[str, Any]) -> str:
 def _score(score: dict[str, Any]) -> str:
     error = f" ± {score['stderr']:.4f}" if score.get("stderr") is not None else ""
     return f"{score['value']:.4f}{error}"
+
+
+def _length(facts: dict[str, Any]) -> str:
+    """Say how long the twin trained, and on which rung where the study has several."""
+    steps = (facts["score"].get("fidelity") or {}).get("steps")
+    trial = facts["trial"] or {}
+    rung = f", rung {trial['rung']} of {trial['rungs']}" if trial.get("rungs", 1) > 1 else ""
+    return (f" after {steps:,} steps" if steps else "") + rung
 
 
 def _network(facts: dict[str, Any]) -> str:

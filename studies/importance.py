@@ -41,8 +41,12 @@ class Importance:
 
 
 def usable(trials: Sequence[TrialRecord], objective: str) -> list[TrialRecord]:
-    """Return the trials that have both a design of the space and a value of the objective."""
-    return [trial for trial in trials if trial.params and trial.value(objective) is not None]
+    """Return the trials that have both a design of the space and a value of the objective.
+
+    Of a study with rungs those of the first, which has every design.
+    """
+    first = (trial for trial in trials if trial.params and trial.rung == 0)
+    return [trial for trial in first if trial.value(objective) is not None]
 
 
 def importances(

@@ -9,7 +9,9 @@ starts, so a trial that fails or is interrupted still says what it was about. Ho
   NSGA-II and GP use only completed trials. Where no objective needs training, it is COMPLETE and
   infeasible.
 - FAIL with a reason in `failed`: the training diverged, or the design cannot be priced or shrunk.
-  It counts as done. FAIL without a reason was interrupted; another trial runs in its place.
+  It counts as done. FAIL without a reason was interrupted; another trial trains its design on.
+
+A trial trains on the first rung, or on the one that it was enqueued for (:mod:`studies.agenda`).
 
 A training run that any study of the storage has made before is not made again: its score is taken
 over, with `cached_from` naming study and trial, and `reused_from` the trial where it is the same
@@ -23,13 +25,15 @@ Traceback (most recent call last):
 ValueError: study 'demo' needs a latency source
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import optuna
 
 from latency_db.source import LatencySource
+from proxies.checkpoint import CannotSave
 from proxies.score import Score
+from proxies.training_run import TrainingRun
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.network import Network
@@ -43,9 +47,10 @@ from studies.gallery import Gallery
 from studies.metric import Measured
 from studies.metrics import METRICS
 from studies.records import LatencyOrigin
+from studies.rungs import digest_of, mean_score
 from studies.transaction import stored_together
 
-Proxy = Callable[[Network], Score]
+Proxy = Callable[[TrainingRun], Score]
 
 # Optuna takes a trial without constraints for a feasible one, so a budget that could not be checked
 # is told to it as exceeded by 100 %. Such trials have failed: no sampler and no record reads it.
@@ -60,9 +65,9 @@ class CandidateFailed(Exception):
 class Objective:
     """The function that a study optimises; stores everything it measures on the trial.
 
-    ``latency`` prices designs on the study's device, ``proxy`` trains and scores one. Either may be
-    None where the study's config does not need it. ``earlier`` finds runs made before,
-    ``gallery`` keeps what ``proxy``'s twins drew.
+    ``latency`` prices designs on the study's device, ``proxy`` trains and scores a run. Either may
+    be None where the study's config does not need it. ``earlier`` finds runs made before,
+    ``gallery`` keeps what ``proxy``'s twins drew, ``stored`` is told of runs whose score is kept.
     """
 
     def __init__(
@@ -72,13 +77,14 @@ class Objective:
         latency: LatencySource | None,
         proxy: Proxy | None,
         gallery: Gallery | None = None,
+        stored: Callable[[Sequence[TrainingRun]], None] = lambda runs: None,
     ) -> None:
         if latency is None and config.device is not None:
             raise ValueError(f"study {config.name!r} needs a latency source")
         if proxy is None and config.trains:
             raise ValueError(f"study {config.name!r} needs a proxy")
         self.config, self.earlier, self.latency = config, earlier, latency
-        self.proxy, self.gallery = proxy, gallery
+        self.proxy, self.gallery, self.stored = proxy, gallery, stored
         self.names = dict.fromkeys([*config.objectives, *config.budgets])
 
     def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
@@ -94,6 +100,8 @@ class Objective:
                 candidate = replace(candidate, score=self._score(trial, candidate))
                 known.update(measured(candidate, self.names, "trained"))
                 record_codec.write_measured(trial, known)
+        except CannotSave:
+            raise  # not the candidate's fault: the study stops, and goes on from here
         except WalkbenchError as error:
             self._constrain(trial, known)
             raise _failed(trial, str(error)) from None
@@ -146,18 +154,23 @@ class Objective:
 
     def _score(self, trial: optuna.Trial, candidate: KnownCandidate) -> Score:
         """Train the design, or reuse the score of an equal run; store which."""
-        assert self.proxy is not None and self.config.proxy is not None
+        assert self.proxy is not None
         trained = trained_part(candidate.network)
-        run = self.config.proxy.run(trained).digest()
+        runs = self.config.rungs[record_codec.rung_of(trial)].runs(trained)
+        run = digest_of(runs)
         before = self.earlier.find(run) if self.earlier is not None else None
         if before is not None and before.trial.score and self._tells(candidate, before.trial.score):
             score = before.trial.score
             same = before.study == trial.study.study_name
             trained_by = before.trial.number if same else None
-            record_codec.write_score(trial, score, run, trained_by, before.place)
+            losses = before.trial.seed_losses
+            record_codec.write_score(trial, score, run, trained_by, before.place, losses)
         else:
-            score = self.proxy(trained)
-            record_codec.write_score(trial, score, run)
+            scores = [self.proxy(one) for one in runs]
+            score = mean_score(scores)
+            losses = tuple(one.value for one in scores)
+            record_codec.write_score(trial, score, run, seed_losses=losses)
+            self.stored(runs)
             if self.gallery is not None:
                 self.gallery.keep(trial)
         if not score.ok:

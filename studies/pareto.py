@@ -7,6 +7,9 @@ negated (:meth:`studies.metric.Metric.oriented`).
 A record counts only when its trial completed and every budget of its study is known to be kept: a
 trial whose constraints are missing is *not* feasible here, although Optuna would call it so.
 
+Losses of several rungs do not compare. Where an objective is trained, only records of the highest
+rung that any has reached stand on a front.
+
 >>> records = [
 ...     TrialRecord(t, "COMPLETE", feasible=ok, values={"proxy_loss": loss, "latency_ms": ms})
 ...     for t, ok, loss, ms in [
@@ -64,14 +67,37 @@ def counts(record: TrialRecord) -> bool:
     return record.state == "COMPLETE" and record.feasible is True
 
 
+def comparable(records: Iterable[TrialRecord], objectives: Sequence[str]) -> list[TrialRecord]:
+    """Return the records that count, those of the highest rung where an objective is trained."""
+    found = [record for record in records if counts(record)]
+    top = max((record.rung for record in found), default=0)
+    is_any = not any(map(is_trained, objectives))
+    return [record for record in found if is_any or record.rung == top]
+
+
+def is_trained(name: str) -> bool:
+    """Whether ``name`` is a metric that training gives, whose values compare within a rung only."""
+    metric = known(name)
+    return metric is not None and metric.stage == "trained"
+
+
+def highest(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the records without those whose design completed a higher rung, in their order."""
+    listed = list(records)
+    reached: dict[str | None, int] = {}
+    for record in listed:
+        if record.state == "COMPLETE":
+            reached[record.digest] = max(record.rung, reached.get(record.digest, 0))
+    return [r for r in listed if r.digest is None or r.rung >= reached.get(r.digest, 0)]
+
+
 def front(records: Iterable[TrialRecord], objectives: Sequence[str]) -> list[TrialRecord]:
-    """Return the records that count and that no other one dominates, ordered by their values.
+    """Return the comparable records that no other one dominates, ordered by their values.
 
     Equal points do not dominate each other and all stay; :func:`distinct` keeps one of each design.
     """
-    placed = [
-        (p, record) for record in records if counts(record) and (p := point(record, objectives))
-    ]
+    compared = comparable(records, objectives)
+    placed = [(p, record) for record in compared if (p := point(record, objectives))]
     if not placed:
         return []
     kept = undominated(np.array([p for p, _ in placed], dtype=float))
@@ -109,12 +135,13 @@ def knee(records: Iterable[TrialRecord], objectives: Sequence[str]) -> TrialReco
 def reference_point(
     records: Iterable[TrialRecord], objectives: Sequence[str], margin: float = 0.1
 ) -> Point:
-    """Return the worst of each objective among the records that count, and ``margin`` beyond it.
+    """Return the worst of each objective among comparable records, and ``margin`` beyond it.
 
     Hypervolumes compare only at one reference point: take it once, over all records to be compared.
     Empty when no record counts.
     """
-    points = [p for record in records if counts(record) and (p := point(record, objectives))]
+    compared = comparable(records, objectives)
+    points = [p for record in compared if (p := point(record, objectives))]
     worst = [max(column) for column in zip(*points, strict=True)]
     return tuple(x * (1 + margin if x >= 0 else 1 - margin) for x in worst)
 
@@ -125,7 +152,8 @@ def hypervolume_history(records: Sequence[TrialRecord], objectives: Sequence[str
     if not reference:
         return [0.0] * len(records)
     missing = (math.nan,) * len(objectives)
-    points = [counts(record) and point(record, objectives) for record in records]
+    compared = {record.number for record in comparable(records, objectives)}
+    points = [r.number in compared and point(r, objectives) for r in records]
     history: list[float] = volume_history(
         np.array([p or missing for p in points], dtype=float), reference
     ).tolist()

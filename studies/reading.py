@@ -69,11 +69,10 @@ class StudyData:
 
     @cached_property
     def training(self) -> list[float]:
-        """How long each trial trained that trained a design by itself, in seconds."""
-        if isinstance(self.trials, StoredTrials):
+        """How long each design trained that this study trained by itself, in seconds."""
+        if isinstance(self.trials, StoredTrials) and not self.table.rungs.any():
             return self.trials.training()
-        scores = [trial.score for trial in self.trials if trial.trained and trial.score]
-        return [score.fidelity.seconds for score in scores]
+        return _seconds_by_design([trial for trial in self.trials if trial.trained])
 
     @cached_property
     def choices(self) -> list[str]:
@@ -100,6 +99,20 @@ class StudyData:
             last = f"0 … {len(self.trials) - 1}" if self.trials else "none yet"
             raise WalkbenchError(f"study {self.name!r} has no trial {number}; its trials: {last}")
         return self.trials[number]
+
+
+def _seconds_by_design(trained: Sequence[TrialRecord]) -> list[float]:
+    """Return seconds by design; a climb's hold those of the rung below of the same twin."""
+    seconds: dict[tuple[str | None, int, int], float] = {}
+    for trial in trained:
+        if trial.score is not None:
+            run = trial.score.fidelity
+            key = trial.digest, run.latent, run.batch
+            seconds[key] = max(seconds.get(key, 0.0), run.seconds)
+    total: dict[str | None, float] = {}
+    for (digest, _, _), spent in seconds.items():
+        total[digest] = total.get(digest, 0.0) + spent
+    return list(total.values())
 
 
 class StoredTrials(Sequence[TrialRecord]):

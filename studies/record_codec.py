@@ -4,7 +4,8 @@ The keys are those of version 0.1, whose studies load, with what it did not reco
 
 - trial: ``name`` (before it runs: ``enqueued``), ``digest``, ``spec``, ``cost``, ``latency`` (with
   ``device``, ``by``, ``revision``, and ``programs`` of a picture), ``measured`` (metric → value,
-  low, high, source), ``score`` (with ``reused_from``, ``cached_from`` and ``run``),
+  low, high, source), ``score`` (with ``reused_from``, ``cached_from``, ``run`` and
+  ``seed_losses``), ``rung``, ``again_of``,
   ``constraints``, ``feasible``, ``samples``, ``failed``, ``provenance``, ``worker``
 - study: ``walkbench``, an object, and ``trials``, the total last asked for
 
@@ -57,6 +58,7 @@ def decode_trial(
     score = dict(attrs.get("score") or {})
     trained_by, run = score.pop("reused_from", None), score.pop("run", None)
     cached_from = score.pop("cached_from", None)
+    seed_losses = tuple(score.pop("seed_losses", ()))
     latency = dict(attrs.get("latency") or {})
     origin = {key: latency.pop(key, None) for key in ("device", "by", "revision")}
     programs = latency.pop("programs", {})
@@ -78,6 +80,9 @@ def decode_trial(
             trained_by=trained_by,
             cached_from=cached_from,
             run=run,
+            rung=int(attrs.get("rung", 0)),
+            again_of=attrs.get("again_of"),
+            seed_losses=seed_losses,
             stored={k: Measured(*v) for k, v in (attrs.get("measured") or {}).items()},
             samples=Samples(**attrs["samples"]) if attrs.get("samples") else None,
             constraints=constraints,
@@ -112,6 +117,17 @@ def write_design(trial: optuna.Trial, network: Network, name: str | None) -> Non
 def enqueued(name: str, digest: str) -> dict[str, str]:
     """Return the attributes of a trial that waits to run a named design."""
     return {ENQUEUED: name, "digest": digest}
+
+
+def again(before: TrialRecord, rung: int) -> dict[str, Any]:
+    """Return the attributes of a trial that waits to train the design of ``before`` on."""
+    name = {ENQUEUED: before.name} if before.name else {}
+    return {**name, "digest": before.digest, "rung": rung, "again_of": before.number}
+
+
+def rung_of(trial: optuna.Trial) -> int:
+    """Return the rung that a trial trains on."""
+    return int(trial.user_attrs.get("rung", 0))
 
 
 def write_worker(trial: optuna.Trial, worker: Mapping[str, Any]) -> None:
@@ -161,10 +177,12 @@ def write_score(
     run: str | None,
     trained_by: int | None = None,
     cached_from: str | None = None,
+    seed_losses: Sequence[float] = (),
 ) -> None:
     """Store a score, the digest of the run that gave it, and which trial trained if not this."""
     origin = {"reused_from": trained_by, "cached_from": cached_from, "run": run}
-    trial.set_user_attr("score", {**score.to_dict(), **origin})
+    several = {"seed_losses": list(seed_losses)} if len(seed_losses) > 1 else {}
+    trial.set_user_attr("score", {**score.to_dict(), **origin, **several})
 
 
 def write_samples(trial: optuna.Trial, samples: Samples) -> None:
@@ -207,6 +225,7 @@ def decode_shared(name: str, attributes: Mapping[str, Any]) -> StudyRecord | Non
         device=stored.get("device"),
         latency_by=stored.get("latency_by"),
         proxy=stored.get("proxy"),
+        rungs=tuple(stored.get("rungs") or ()),
         revisions=tuple(Revisions(**one) for one in revisions),
     )
 

@@ -59,7 +59,10 @@ class TrialRecord:
     which may be another one of the storage: ``STUDY/NUMBER``. ``run`` is the digest of the training
     run that gave the score, None where it was not recorded. ``stored`` are the metrics measured
     when the trial ran, ``programs`` the latencies of a picture's programs. ``interrupted`` trials
-    failed for no reason of their own and do not count.
+    failed for no reason of their own and do not count. ``rung`` is the fidelity at which the design
+    was trained, from 0; ``again_of`` is the trial whose design this one trains on, after an
+    interruption or on a higher rung. ``seed_losses`` has the loss of each seed where a rung has
+    several.
     """
 
     number: int
@@ -77,6 +80,9 @@ class TrialRecord:
     trained_by: int | None = None
     cached_from: str | None = None
     run: str | None = None
+    rung: int = 0
+    again_of: int | None = None
+    seed_losses: tuple[float, ...] = ()
     stored: Mapping[str, Measured] = field(default_factory=dict)
     samples: Samples | None = None
     constraints: Mapping[str, float] = field(default_factory=dict)
@@ -106,9 +112,14 @@ class TrialRecord:
         return self.name or self.digest or "–"
 
     @property
-    def done(self) -> bool:
-        """Whether the trial counts: it ended, and not by an interruption."""
+    def settled(self) -> bool:
+        """Whether the trial ended, and not by an interruption."""
         return self.state in ("COMPLETE", "PRUNED", "FAIL") and not self.interrupted
+
+    @property
+    def done(self) -> bool:
+        """Whether the trial counts: it settled, and its design has not climbed to get there."""
+        return self.settled and self.rung == 0
 
     @property
     def trained(self) -> bool:
@@ -156,8 +167,9 @@ class Revisions:
 class StudyRecord:
     """What all trials of a study share: only such trials compare.
 
-    ``proxy`` are the training settings as JSON. ``revisions`` has one entry, and a further one for
-    each time somebody went on with another revision.
+    ``proxy`` are the training settings as JSON, of the highest rung. ``rungs`` say what each rung
+    has of its own (:meth:`studies.rungs.Rung.to_dict`); empty where there is one. ``revisions`` has
+    one entry, and a further one for each time somebody went on with another revision.
     """
 
     space: str | None = None
@@ -167,4 +179,5 @@ class StudyRecord:
     device: str | None = None
     latency_by: str | None = None
     proxy: Mapping[str, Any] | None = None
+    rungs: tuple[Mapping[str, Any], ...] = ()
     revisions: tuple[Revisions, ...] = ()

@@ -118,6 +118,7 @@ def _comparable(record: StudyRecord) -> dict[str, Any]:
         "device": record.device,
         "latency_by": record.latency_by,
         "proxy": record.proxy,
+        "rungs": record.rungs,
     }
     plain: dict[str, Any] = json.loads(json.dumps(found))
     return plain

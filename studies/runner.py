@@ -3,7 +3,8 @@
 ``trials`` is a total: running again continues, and a finished study says so. Interrupted trials do
 not count and others run in their place; trials that failed for a reason do count. Several processes
 may run one study at once, each by the same command, on a storage that all of them reach. A trial
-that would be one too many ends at once, as if interrupted.
+that would be one too many ends at once, as if interrupted. Trials in which designs climb a rung
+come on top of the total, and before any new design (:mod:`studies.agenda`).
 
 >>> import tempfile
 >>> from studies.config import parse_config
@@ -22,7 +23,7 @@ that would be one too many ends at once, as if interrupted.
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -32,17 +33,13 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from latency_db.source import LatencySource
-from proxies.callbacks import AtEnd, Callback, Progress, Report
-from proxies.score import Score
-from proxies.trainer import check_ready
-from proxies.training_run import TrainingSettings
+from proxies.callbacks import Progress
 from search_space.errors import WalkbenchError
-from search_space.network import Network
 from search_space.picture_space import DesignSpace, PictureSpace
 from studies import record_codec, workers
+from studies.agenda import Again, agenda, enqueue
 from studies.config import StudyConfig
 from studies.earlier_runs import EarlierRuns
-from studies.engines import engine
 from studies.gallery import Gallery, gallery_folder
 from studies.greybox.informed import check_budgets
 from studies.interrupt import Interrupt
@@ -51,6 +48,7 @@ from studies.picture_quality import PictureQuality
 from studies.records import TrialRecord
 from studies.resume import create_or_resume
 from studies.store import storage_url
+from studies.training import Training, checkpoint_folder
 from studies.trial_log import TrialLog
 
 MAX_FAILURES_IN_A_ROW = 5  # more than that is not the fault of the candidates
@@ -120,47 +118,39 @@ def run_study(
     url = storage_url(storage, config.storage)
     gallery = Gallery(gallery_folder(url), config.samples) if config.samples else None
     check_budgets(config.sought(latency))
-    if proxy is None and config.proxy is not None:
-        proxy = make_proxy(config.proxy, watch, interrupt, gallery, quality_of(config.space))
+    training = None
+    if proxy is None and config.trains:
+        each_step, quality = _each_step(watch, interrupt), quality_of(config.space)
+        folder = checkpoint_folder(url)
+        proxy = training = Training(config.rungs, folder, each_step, gallery, quality)
     with quiet_optuna(), storage_errors(), interrupt:
         study = create_or_resume(config, url, latency, accept_revision=accept_revision)
         study.set_user_attr(record_codec.TARGET, total)
         log = TrialLog(study)
         objective = Objective(config, EarlierRuns(study, log), latency, proxy, gallery)
+        if training is not None:
+            objective.stored = training.stored
         return _run(study, objective, log, total, watch, wait)
 
 
-def make_proxy(
-    settings: TrainingSettings,
-    watch: Watch,
-    interrupt: Interrupt,
-    gallery: Gallery | None = None,
-    quality: PictureQuality | None = None,
-) -> Proxy:
-    """Return the proxy of a config: short training of the design's twin.
+def to_do(log: TrialLog, config: StudyConfig, total: int) -> list[Again]:
+    """Return the designs that are to train again and that no trial has taken."""
+    is_complete = log.done() >= total
+    return agenda(log.records(), config.rungs, config.objectives, is_complete=is_complete)
 
-    ``gallery`` makes each trained twin draw, ``quality`` measures few steps and few bits. Raises
-    :class:`WalkbenchError` when the data cannot be read or this machine lacks the device or
-    precision: before any design is trained.
-    """
-    check_ready(settings)
 
+def is_finished(log: TrialLog, config: StudyConfig, total: int) -> bool:
+    """Whether all trials are done and no design climbs, waits to or has still to."""
+    ended = log.done() >= total and not (log.climbing() or log.waiting_again())
+    return ended and not to_do(log, config, total)
+
+
+def _each_step(watch: Watch, interrupt: Interrupt) -> Callable[[Progress], None]:
     def each_step(progress: Progress) -> None:
         interrupt.check()
         watch.training(progress)
 
-    callbacks: list[Callback] = [Report(each_step)]
-    if gallery is not None:
-        callbacks.append(AtEnd(gallery.draw))
-    if quality is not None:
-        callbacks.append(AtEnd(quality.measure))
-    serial = engine("serial", callbacks=callbacks)
-
-    def train(network: Network) -> Score:
-        score = serial.submit(settings.run(network)).result()
-        return score if quality is None else quality.added_to(score)
-
-    return train
+    return each_step
 
 
 def quality_of(space: DesignSpace) -> PictureQuality | None:
@@ -181,7 +171,7 @@ def _run(
 
     def claimed(trial: optuna.Trial) -> tuple[float, ...]:
         record_codec.write_worker(trial, worker)
-        if log.counted_before(trial.number) >= total:
+        if log.is_one_too_many(trial.number, total):
             raise _OneTooMany  # another worker was faster
         return objective(trial)
 
@@ -200,8 +190,8 @@ def _run(
             )
 
     try:
-        while log.done() < total:
-            if log.done() + log.running() < total:
+        while not is_finished(log, objective.config, total):
+            if _takes_a_trial(study, log, objective.config, total):
                 study.optimize(
                     claimed, n_trials=1, catch=(CandidateFailed, _OneTooMany), callbacks=[ended]
                 )
@@ -214,6 +204,16 @@ def _run(
     finally:
         workers.release(study, of=worker)
     return Run(study, log.done(), total, ran)
+
+
+def _takes_a_trial(study: optuna.Study, log: TrialLog, config: StudyConfig, total: int) -> bool:
+    """Say whether there is a trial to take; let one wait first that trains a design on."""
+    if log.waiting_again():
+        return True
+    again = to_do(log, config, total)
+    if again:
+        enqueue(study, again[0])
+    return bool(again) or log.done() + log.running() < total
 
 
 @contextmanager

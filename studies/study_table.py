@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from studies.dominance import undominated, volume_history
 from studies.metrics import all_metrics, known
+from studies.pareto import is_trained
 from studies.records import TrialRecord
 
 Floats = NDArray[np.float64]
@@ -55,6 +56,7 @@ class StudyTable:
     measured: Mapping[str, Column]
     failed: Mapping[int, str] = field(default_factory=dict)  # by number
     interrupted: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    rung: NDArray[np.int64] | None = None  # None: all on the first
 
     def __len__(self) -> int:
         """How many trials there are."""
@@ -82,6 +84,30 @@ class StudyTable:
         return counting
 
     @cached_property
+    def rungs(self) -> NDArray[np.int64]:
+        """The rung that each trial trained on, from 0."""
+        return np.zeros(len(self), np.int64) if self.rung is None else self.rung
+
+    @cached_property
+    def superseded(self) -> Bools:
+        """Which trials' designs completed a higher rung (:func:`studies.pareto.highest`)."""
+        if not self.rungs.any():
+            return np.zeros(len(self), dtype=bool)
+        reached: dict[str | None, int] = {}
+        for row in np.flatnonzero(self.state == STATES.index("COMPLETE")).tolist():
+            digest = self.digest[row]
+            reached[digest] = max(int(self.rungs[row]), reached.get(digest, 0))
+        highest = np.array([reached.get(digest, 0) for digest in self.digest], np.int64)
+        known = np.array([digest is not None for digest in self.digest], dtype=bool)
+        return known & (self.rungs < highest)
+
+    def comparable(self, metrics: Sequence[str]) -> Bools:
+        """Return :func:`studies.pareto.comparable`: of the highest rung where one is trained."""
+        if not any(map(is_trained, metrics)):
+            return self.counting
+        return self.counting & (self.rungs == self.rungs[self.counting].max(initial=0))
+
+    @cached_property
     def metrics(self) -> tuple[str, ...]:
         """The metrics that some trial has a value for, in the order of the registry."""
         return tuple(
@@ -89,7 +115,7 @@ class StudyTable:
         )
 
     def points(self, metrics: Sequence[str]) -> Floats:
-        """Return (trials, metrics), less better everywhere; NaN for trials that do not count."""
+        """Return (trials, metrics), less better everywhere; NaN for trials not comparable."""
         columns = []
         for name in metrics:
             metric = known(name)
@@ -97,7 +123,7 @@ class StudyTable:
             own = self.values.get(name)  # complete for what counts, so nothing else is read
             columns.append(sign * (self.value(name) if own is None else own))
         points = np.stack(columns, axis=1) if columns else np.empty((len(self), 0))
-        return np.where(self.counting[:, None], points, np.nan)
+        return np.where(self.comparable(metrics)[:, None], points, np.nan)
 
     def front(self, metrics: Sequence[str], among: Bools | None = None) -> Bools:
         """Return which trials no other one dominates, ``among`` some of them or all."""
@@ -157,8 +183,9 @@ class StudyTable:
 
     @cached_property
     def done(self) -> int:
-        """How many trials count as done: ended, and not by an interruption."""
-        return int(((self.state <= STATES.index("FAIL")) & ~self.interrupted).sum())
+        """How many trials count as done: ended on the first rung, and not by an interruption."""
+        ended = (self.state <= STATES.index("FAIL")) & ~self.interrupted
+        return int((ended & (self.rungs == 0)).sum())
 
     @classmethod
     def of_records(cls, trials: Sequence[TrialRecord], objectives: Sequence[str]) -> "StudyTable":
@@ -190,6 +217,7 @@ class StudyTable:
             measured,
             {trial.number: trial.failed for trial in trials if trial.failed},
             np.array([trial.interrupted for trial in trials], dtype=bool),
+            np.array([trial.rung for trial in trials], dtype=np.int64),
         )
 
 

@@ -64,6 +64,7 @@ def study_status(study: StudyData) -> dict[str, Any]:
         "latency_by": shared.latency_by,
         "proxy": shared.proxy,
         "revisions": [dataclasses.asdict(one) for one in shared.revisions],
+        "rungs": rung_rows(study),
         "trained": len(training),
         "training_seconds": round(sum(training), 1),
         "hypervolume": (
@@ -75,6 +76,15 @@ def study_status(study: StudyData) -> dict[str, Any]:
             for number, reason in table.failed.items()
         ],
     }
+
+
+def rung_rows(study: StudyData) -> list[dict[str, Any]]:
+    """Return what each rung trains, the lowest first, and how many designs ended on it so far."""
+    table = study.table
+    ended = np.flatnonzero(table.counting & ~table.superseded)
+    rung = table.rungs[table.distinct(np.isin(np.arange(len(table)), ended))]
+    rungs = enumerate(study.shared.rungs)
+    return [{"rung": i + 1, **one, "designs": int((rung == i).sum())} for i, one in rungs]
 
 
 def _iso(seconds: float) -> str:
@@ -122,6 +132,8 @@ def _design_row(trial: TrialRecord, on_front: bool) -> dict[str, Any]:
         "feasible": trial.feasible,
         "on_front": on_front,
         "state": trial.state,
+        "rung": trial.rung + 1,
+        "steps": trial.score.fidelity.steps if trial.score else None,
         "params": cost.params if cost else None,
         "macs": cost.macs if cost else None,
         "latency": latency_dict(trial),

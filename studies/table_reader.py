@@ -25,7 +25,7 @@ from studies.trial_rows import TrialRows
 
 _FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 _COST = ("params", "macs", "weight_bytes", "activation_bytes", "peak_activation_bytes")
-_LIGHT = ("name", "enqueued", "digest", "constraints", "failed")
+_LIGHT = ("name", "enqueued", "digest", "constraints", "failed", "rung")
 _HEAVY = ("cost", "latency", "measured")
 
 
@@ -116,6 +116,7 @@ class TableReader:
             np.array(
                 [row[2] == "FAIL" and row[0] not in found["failed"] for row in rows], dtype=bool
             ),
+            np.array([found["rung"].get(i, 0) for i in ids], dtype=np.int64),
         )
 
     def _measured(self, ids: Sequence[int], complete: NDArray[np.bool_]) -> dict[str, Column]:

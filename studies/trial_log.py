@@ -45,19 +45,41 @@ class TrialLog:
         return self._done
 
     def running(self) -> int:
-        """Return how many trials a worker has taken and not finished."""
+        """Return how many trials that will count a worker has taken and not finished."""
+        return sum(record.rung == 0 for record in self._taken())
+
+    def climbing(self) -> int:
+        """Return how many trials a worker has taken whose designs climb."""
+        return sum(record.rung > 0 for record in self._taken())
+
+    def waiting_again(self) -> bool:
+        """Whether a trial waits that trains a design on."""
+        self._refresh()
+        waiting = (self._records[number] for number in self._open)
+        return any(r.state == "WAITING" and r.again_of is not None for r in waiting)
+
+    def _taken(self) -> list[TrialRecord]:
         self._refresh()
         open_records = [self._records[number] for number in self._open]
-        return sum(r.state == "RUNNING" and r.worker is not None for r in open_records)
+        return [r for r in open_records if r.state == "RUNNING" and r.worker is not None]
 
-    def counted_before(self, number: int) -> int:
-        """Return how many trials count before ``number``: done, or running and of smaller number.
+    def is_one_too_many(self, number: int, total: int) -> bool:
+        """Whether trial ``number`` is beyond ``total``, or another one trains its design on.
 
-        Workers agree on it, so that exactly the number that was asked for goes on.
+        Trials of smaller number that are done or running come first. Workers agree on it, so that
+        exactly the number that was asked for goes on, and each design once.
         """
         self._refresh()
+        record = self._records[number]
+        if record.again_of is not None:
+            same = (r for r in self._records[:number] if r.digest == record.digest)
+            if any(r.rung == record.rung and not r.interrupted for r in same):
+                return True
+        if record.rung:
+            return False
         others = [self._records[n] for n in self._open if n < number]
-        return self._done + sum(record.state == "RUNNING" for record in others)
+        running = sum(other.state == "RUNNING" and other.rung == 0 for other in others)
+        return self._done + running >= total
 
     def trained(self, run: str) -> TrialRecord | None:
         """Return the first finished trial that made the training run with the digest ``run``."""

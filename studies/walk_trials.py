@@ -14,9 +14,11 @@ from studies.records import TrialRecord
 def steps_of_walk(trials: Sequence[TrialRecord], family: str) -> list[TrialRecord]:
     """Return the trials of ``family``'s walk steps in the walk's order, the first of each design.
 
-    Empty where the trials hold only steps that the families share, such as `thin`.
+    Of a study with rungs that is the one on the first rung, where all steps compare. Empty where
+    the trials hold only steps that the families share, such as `thin`.
     """
-    by_digest = {trial.digest: trial for trial in reversed(trials) if trial.digest}
+    ended = [trial for trial in trials if not trial.interrupted]
+    by_digest = {trial.digest: trial for trial in reversed(ended) if trial.digest}
     steps = {name: _walk_digests(name) for name in FAMILIES}
     own = set(steps[family]).difference(*(d for name, d in steps.items() if name != family))
     if own.isdisjoint(by_digest):

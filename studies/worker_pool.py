@@ -19,7 +19,15 @@ from studies import record_codec, workers
 from studies.config import StudyConfig
 from studies.greybox.informed import check_budgets
 from studies.resume import create_or_resume
-from studies.runner import Run, Silent, Watch, quiet_optuna, run_study, storage_errors
+from studies.runner import (
+    Run,
+    Silent,
+    Watch,
+    is_finished,
+    quiet_optuna,
+    run_study,
+    storage_errors,
+)
 from studies.trial_log import TrialLog
 
 MISTAKE, MOST_DEATHS = 2, 20  # exit code of a worker with a message; deaths without a trial done
@@ -77,7 +85,7 @@ class _Pool:
         living: list[BaseProcess] = []
         deaths = 0
         try:
-            while self.log.done() < self.total:
+            while not is_finished(self.log, self.config, self.total):
                 missing = self.number - len(living)
                 living += [self._start() for _ in range(missing)]
                 time.sleep(_POLL_S)
@@ -113,7 +121,7 @@ class _Pool:
 
     def _tell(self) -> bool:
         """Tell of trials that ended since the last time; say whether there are any."""
-        ended = [r for r in self.log.records() if r.done and r.number not in self.told]
+        ended = [r for r in self.log.records() if r.settled and r.number not in self.told]
         for record in ended:
             self.told.add(record.number)
             self.watch.trial_ended(record, self.log.done(), self.total)

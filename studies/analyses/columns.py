@@ -64,4 +64,6 @@ def remark(trial: TrialRecord) -> str:
         return f"score of trial {trial.trained_by}"
     if trial.cached_from is not None:
         return f"score of {trial.cached_from}"
+    if trial.rung and trial.again_of is not None and trial.state == "COMPLETE":
+        return f"climbed, trial {trial.again_of} before"
     return _STATES.get(trial.state, trial.state.lower())

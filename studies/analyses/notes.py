@@ -13,6 +13,10 @@ from studies.records import TrialRecord
 
 SAMPLED = 100  # trials whose records say of what kind the numbers are
 EXACT = "Params and MACs are exact."
+RUNGS = (
+    "Losses compare within one rung only: the front is that of the highest rung that any design "
+    "has reached, and designs below it are not on it."
+)
 FRONT = "● on the Pareto front, ★ a named design."
 LATENCY = (
     "Latency: {device}, ○ estimated, ■ measured, ◧ partly measured; 80 % interval in brackets."
@@ -49,7 +53,8 @@ def table_notes(study: StudyData) -> tuple[str, ...]:
 def _mixtures(trials: Sequence[TrialRecord]) -> list[str]:
     """Warn of numbers that do not compare: those of several latency models or training settings."""
     priced = {t.number: t.latency_origin.revision for t in trials if t.latency_origin}
-    scored = {t.number: t.score.fidelity.settings for t in trials if t.score}
+    top = max((t.rung for t in trials), default=0)  # lower rungs differ, and say so themselves
+    scored = {t.number: t.score.fidelity.settings for t in trials if t.score and t.rung == top}
     return [
         f"{what} do not compare across trials: {', '.join(parts)}."
         for what, found in (("Latencies", priced), ("Losses", scored))

@@ -5,7 +5,7 @@ import numpy as np
 from studies.analyses.card import Card
 from studies.metrics import METRICS, known
 from studies.reading import StudyData
-from studies.summary import STATES
+from studies.summary import STATES, rung_rows
 
 RECENT = 20  # trials whose pace says how much longer a study takes
 
@@ -30,6 +30,14 @@ def overview(study: StudyData) -> list[Card]:
     if study.training:
         seconds = sum(study.training)
         sentences.append(f"{len(study.training)} designs were trained, {seconds:,.0f} s in all.")
+    if study.shared.rungs:
+        reached = ", ".join(
+            f"{row['designs']} after {row['steps']:,} steps" for row in rung_rows(study)
+        )
+        sentences.append(
+            f"Of {len(study.shared.rungs)} rungs, designs have reached: {reached}. Only those of "
+            "the highest are on the front."
+        )
     if len(study.shared.revisions) > 1:
         starts = ", ".join(str(one.first_trial) for one in study.shared.revisions[1:])
         sentences.append(

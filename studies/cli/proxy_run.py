@@ -74,6 +74,12 @@ def run(
     build(TrainingSettings, given)  # fail before data are made
     err.print("making data and twin …", style="dim")
     settings = build(TrainingSettings, {**given, "latent": side_of(source, given.get("latent"))})
+    if measures.extrapolate is not None and settings.recipe.cooldown:
+        raise WalkbenchError(
+            f"--extrapolate follows a curve of one learning rate, which a cooldown of "
+            f"{settings.recipe.cooldown:g} bends at its end; leave --extrapolate out, or set "
+            "--cooldown 0"
+        )
     with cpu_threads(settings.compute.threads):
         run = settings.run(design, validate_at=measures.validate_at)
         trainer, score = _train(run, checkpoint)

@@ -57,6 +57,8 @@ class StudyProgress:
 
 def _sentence(trial: TrialRecord) -> str:
     design = trial.name or trial.digest or "no design"
+    if trial.rung:
+        design += f", rung {trial.rung + 1}"
     parts = [
         f"{metric.phrase} {metric.write(trial.stored[metric.name])}"
         for metric in all_metrics()

@@ -30,6 +30,7 @@ from studies.figures.style import (
     FEASIBLE_COLOUR,
     FRONT_COLOUR,
     INFEASIBLE_COLOUR,
+    LOWER_COLOUR,
     NAMED_COLOUR,
     TIE_COLOUR,
     styled,
@@ -51,6 +52,7 @@ HEIGHT = 560
 # role: symbol where the place is exact or measured, where it is estimated, size, colour
 ROLES = {
     "over budget": ("x-thin", "x-thin", 7, INFEASIBLE_COLOUR),
+    "on a lower rung": ("circle", "circle-open", 4, LOWER_COLOUR),
     "dominated": ("circle", "circle-open", 6, FEASIBLE_COLOUR),
     "ties within noise": ("triangle-up", "triangle-up-open", 10, TIE_COLOUR),
     "on the front": ("diamond", "diamond-open", 11, FRONT_COLOUR),
@@ -94,7 +96,7 @@ def within(table: StudyTable, limits: Mapping[str, float]) -> Bools:
 
 def roles(table: StudyTable, cloud: Cloud) -> dict[str, Rows]:
     """Return the rows of each role among the trials that have a place; each is in one role."""
-    placed = within(table, cloud.limits)
+    placed = within(table, cloud.limits) & ~table.superseded
     for name in cloud.axes:
         placed &= ~np.isnan(table.value(name))
     front = table.front(cloud.objectives, among=within(table, cloud.limits))
@@ -105,9 +107,11 @@ def roles(table: StudyTable, cloud: Cloud) -> dict[str, Rows]:
     has_name = np.array([name is not None for name in table.name], dtype=bool)
     named[table.distinct(has_name & placed)] = True
     left = placed & ~named & ~front
+    compared = table.comparable(cloud.objectives)
     groups = {
         "over budget": left & ~table.counting,
-        "dominated": left & table.counting & ~tied,
+        "on a lower rung": left & table.counting & ~compared,
+        "dominated": left & compared & ~tied,
         "ties within noise": left & tied,
         "on the front": best & placed & ~named,
         "named": named & placed,
@@ -121,7 +125,7 @@ def cloud_figure(table: StudyTable, cloud: Cloud) -> go.Figure:
     found = roles(table, cloud)
     for role, rows in found.items():
         many = len(rows) > FLAT
-        if role in ("over budget", "dominated", "ties within noise") and many:
+        if role in ("over budget", "on a lower rung", "dominated", "ties within noise") and many:
             rows = rows[thinned(table.value(cloud.x)[rows], table.value(cloud.y)[rows], DRAWN)]
         if role == "on the front":
             _add_stairs(figure, table, cloud)

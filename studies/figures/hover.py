@@ -10,7 +10,8 @@ from studies.records import TrialRecord
 
 def hover_text(trial: TrialRecord) -> str:
     """Return the text of a point: the design and its numbers with their uncertainty."""
-    lines = [f"<b>{trial.label}</b>, trial {trial.number}"]
+    rung = f", rung {trial.rung + 1}" if trial.rung or trial.seed_losses else ""
+    lines = [f"<b>{trial.label}</b>, trial {trial.number}{rung}"]
     shown = [m for m in all_metrics() if m.in_tables or m.name in trial.values]
     for metric in shown:
         found = trial.measured(metric.name)

@@ -4,8 +4,9 @@ Filled marks are exact or measured, hollow ones estimated. Bars are 80 % interva
 standard errors of the proxy loss; designs on the front and named ones have them, ``bars="all"``
 draws them for every design. A candidate over budget was not trained: it has no loss, and is drawn
 as a tick on the plot's edge at its place on the other axis. Stars are named designs, a dotted line
-joins the steps of the design walk. Fronts are those of `studies.pareto`: dark points are on the
-front of the study's objectives, the stairs are the front of the two axes shown.
+joins the steps of the design walk. A design is drawn at the highest rung that it was trained on,
+small and pale where others were trained on a higher one. Fronts are those of `studies.pareto`: dark
+points are on the front of the study's objectives, the stairs are the front of the two axes shown.
 
 >>> trials = [
 ...     TrialRecord(t, "COMPLETE", feasible=True, values={"macs": macs, "params": params})
@@ -31,6 +32,7 @@ from studies.figures.style import (
     FEASIBLE_COLOUR,
     FRONT_COLOUR,
     INFEASIBLE_COLOUR,
+    LOWER_COLOUR,
     NAMED_COLOUR,
     styled,
     translucent,
@@ -64,6 +66,7 @@ def pareto_figure(
     of the trial to ring. A point's ``customdata`` is [trial, hover text].
     """
     plot = Plot(METRICS.get(x), METRICS.get(y), METRICS.get(colour) if colour else None)
+    trials = pareto.highest(trials)
     placed = [trial for trial in trials if plot.has(trial)]
     corner = pareto.distinct(pareto.front(placed, (x, y)))
     best = [r for r in pareto.distinct(pareto.front(trials, objectives)) if plot.has(r)]
@@ -72,10 +75,14 @@ def pareto_figure(
     named = pareto.distinct(trial for trial in placed if trial.name)
     special = on_front | {trial.number for trial in named}
     others = [trial for trial in placed if trial.number not in special]
+    compared = {trial.number for trial in pareto.comparable(trials, objectives)}
+    below = {r.number for r in placed if pareto.counts(r) and r.number not in compared}
+    lower = [r for r in others if r.number in below]
     figure = go.Figure()
     groups = (
         ("over budget", [r for r in others if not pareto.counts(r)], INFEASIBLE_COLOUR, 1.0),
-        ("not on the front", [r for r in others if pareto.counts(r)], FEASIBLE_COLOUR, 1.0),
+        ("on a lower rung", lower, LOWER_COLOUR, 0.7),
+        ("not on the front", [r for r in others if r.number in compared], FEASIBLE_COLOUR, 1.0),
     )
     for name, group, paint, size in groups:
         if group:
@@ -90,10 +97,15 @@ def pareto_figure(
     drawn, words = bars != "none", "on the front" if same else "on the study's front"
     if plain:
         figure.add_trace(marks.points(plain, plot, words, FRONT_COLOUR, 1.15, bars=drawn))
-    if named:
-        figure.add_trace(
-            marks.points(named, plot, "named", NAMED_COLOUR, 1.35, bars=drawn, star=True)
-        )
+    stars = (
+        ("named", [r for r in named if r.number not in below], 1.35),
+        ("named, on a lower rung", [r for r in named if r.number in below], 0.8),
+    )
+    for name, group, size in stars:
+        if group:
+            figure.add_trace(
+                marks.points(group, plot, name, NAMED_COLOUR, size, bars=drawn, star=True)
+            )
     unplaced = [
         trial for trial in trials if not plot.has(trial) and place(plot.x, trial) is not None
     ]

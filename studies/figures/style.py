@@ -18,6 +18,7 @@ import plotly.io as pio
 FAMILY_COLOUR = {"M": "#0b6e99", "F": "#c8553d"}
 NAMED_COLOUR = "#c8553d"
 FEASIBLE_COLOUR = "#0b6e99"
+LOWER_COLOUR = "#9cc3d5"  # trained less than others
 INFEASIBLE_COLOUR = "#b8bec5"
 FRONT_COLOUR = "#1b1f24"
 TIE_COLOUR = "#6a8d3a"

@@ -32,6 +32,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search_space.errors import WalkbenchError
 from studies.greybox.proposal import History, NoDesignWithinBudgets, Search
+from studies.greybox.rung_losses import on_one_rung
 from studies.greybox.switches import Levels, Switches, UnknownValue
 
 _FIXED = "fixed_params"  # where Optuna keeps the parameters of an enqueued trial
@@ -95,7 +96,7 @@ class GreyboxSampler(BaseSampler):
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def _history(self, study: optuna.Study, number: int) -> History:
-        rows, loss, pending, failed, unknown = [], [], [], [], 0
+        rows, loss, rungs, pending, failed, unknown = [], [], [], [], [], 0
         switches = self._search.prices.switches
         for trial in study.get_trials(deepcopy=False):
             row = _row(switches, trial)
@@ -107,12 +108,20 @@ class GreyboxSampler(BaseSampler):
                 continue
             rows.append(row)
             loss.append(self._loss_of(trial))
+            rungs.append(int(trial.user_attrs.get("rung", 0)))
             pending.append(is_running)
             failed.append(trial.state is TrialState.FAIL and "failed" in trial.user_attrs)
         if not rows:
             empty = History.empty(len(switches.names))
             return History(empty.levels, empty.loss, empty.pending, empty.failed, unknown)
-        return History(np.stack(rows), np.array(loss), np.array(pending), np.array(failed), unknown)
+        levels, losses = np.stack(rows), np.array(loss)
+        taken, broken = np.array(pending), np.array(failed)
+        if any(rungs):
+            designs = [row.tobytes() for row in rows]
+            kept, losses = on_one_rung(designs, np.array(rungs), losses)
+            levels, losses = levels[kept], losses[kept]
+            taken, broken = taken[kept], broken[kept]
+        return History(levels, losses, taken, broken, unknown)
 
     def _loss_of(self, trial: FrozenTrial) -> float:
         if trial.state is not TrialState.COMPLETE or self._loss is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from latency_db.latency import Latency
 from proxies.score import Fidelity, Score
+from proxies.training_run import TrainingRun
 from search_space.cost import cost
 from search_space.spec import UNetSpec
 from studies.config import StudyConfig, parse_config
@@ -98,13 +99,15 @@ class FakeProxy:
     raising: dict[str, BaseException] = field(default_factory=dict)
     scored: list[str] = field(default_factory=list)
 
-    def __call__(self, spec: UNetSpec) -> Score:
+    def __call__(self, run: TrainingRun) -> Score:
+        spec = run.network
         digest = spec.digest()
         self.scored.append(digest)
         if digest in self.raising:
             raise self.raising[digest]
-        run = Fidelity(steps=2, seconds=0.1, width=8, latent=24, batch=16, seed=0)
+        steps, seed = run.settings.budget.steps, run.settings.seed
+        fidelity = Fidelity(steps, seconds=0.1, width=8, latent=24, batch=16, seed=seed)
         if digest in self.diverging:
-            return Score.failure("training loss is nan at step 1", run)
-        loss = 1 / math.log(cost(spec).params)
-        return Score.of_losses((loss, loss * 1.1), run)
+            return Score.failure("training loss is nan at step 1", fidelity)
+        loss = 1 / math.log(cost(spec).params) * (2 / steps) ** 0.1
+        return Score.of_losses((loss, loss * 1.1), fidelity)

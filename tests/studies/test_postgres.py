@@ -24,10 +24,10 @@ from studies.runner import run_study
 from tests.studies.fakes import FakeLatency, FakeProxy, make_config
 
 class Slow(FakeProxy):
-    def __call__(self, spec):
+    def __call__(self, run):
         print("training", flush=True)
         time.sleep(0.2)
-        return super().__call__(spec)
+        return super().__call__(run)
 
 folder, url = Path(sys.argv[1]), sys.argv[2]
 config = make_config(folder, trials=8, budgets="")

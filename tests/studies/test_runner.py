@@ -20,16 +20,15 @@ from search_space.presets import named_spec
 from search_space.provenance import code_revision
 from search_space.spec import UNetSpec
 from studies import pareto, workers
-from studies.interrupt import Interrupt
 from studies.reading import study_data
 from studies.record_codec import decode_study
+from studies.rungs import Rung
 from studies.runner import (
     MAX_FAILURES_IN_A_ROW,
-    Silent,
-    make_proxy,
     run_study,
 )
 from studies.store import open_storage, open_study, storage_url
+from studies.training import Training
 from tests.studies.fakes import FakeLatency, FakeProxy, make_config
 
 MQA = named_spec("F/mqa")
@@ -54,16 +53,16 @@ def start(tmp_path):
     return run
 
 
-def test_where_and_how_twins_are_trained_reaches_the_loop(monkeypatch):
+def test_where_and_how_twins_are_trained_reaches_the_loop(monkeypatch, tmp_path):
     seen = []
     monkeypatch.setattr("studies.engines.serial.train_run", lambda run, _: seen.append(run))
     compute = Compute("cpu", "bfloat16", compiled=True, accumulate=True)
     settings = TrainingSettings(Budget(steps=1), compute=compute)
-    make_proxy(settings, Silent(), Interrupt())(MQA)
+    Training((Rung(settings),), tmp_path, lambda progress: None)(settings.run(MQA))
     assert seen == [settings.run(MQA)]
     elsewhere = TrainingSettings(Budget(steps=1), compute=Compute("cuda:99"))
     with pytest.raises(WalkbenchError, match="cuda"):
-        make_proxy(elsewhere, Silent(), Interrupt())
+        Training((Rung(elsewhere),), tmp_path, lambda progress: None)
 
 
 def test_every_trial_says_what_it_was_and_what_became_of_it(start):
@@ -253,7 +252,7 @@ def test_a_study_that_optuna_made_is_refused(start, tmp_path):
 
 def test_several_failures_in_a_row_stop_the_study(start):
     class Hopeless(FakeProxy):
-        def __call__(self, spec):
+        def __call__(self, run):
             raise WalkbenchError("twin rule channels: too narrow")
 
     with pytest.raises(WalkbenchError, match=r"5 candidates in a row failed.*too narrow"):
@@ -305,10 +304,10 @@ from studies.runner import run_study
 from tests.studies.fakes import FakeLatency, FakeProxy, make_config
 
 class Slow(FakeProxy):
-    def __call__(self, spec):
+    def __call__(self, run):
         print("training", flush=True)
         time.sleep(float(sys.argv[2]))
-        return super().__call__(spec)
+        return super().__call__(run)
 
 folder = Path(sys.argv[1])
 run_study(make_config(folder), storage=str(folder / "studies.db"), latency=FakeLatency(),
