@@ -18,6 +18,7 @@ from search_space.load import load_spec
 from search_space.spec import UNetSpec
 
 if TYPE_CHECKING:
+    from studies.reading import StudyData
     from studies.records import TrialRecord
 
 
@@ -48,7 +49,7 @@ def find_design(text: str, study: str | None = None, storage: str | None = None)
     return Exportable(load_spec(text), name=text)
 
 
-def trial_of(number: int, name: str | None, storage: str | None) -> "tuple[str, TrialRecord]":
+def trial_of(number: int, name: str | None, storage: str | None) -> "tuple[StudyData, TrialRecord]":
     """Return the study and the record of a trial that has a design.
 
     Raises :class:`WalkbenchError` with the known studies or the way to find a trial.
@@ -72,20 +73,20 @@ def trial_of(number: int, name: str | None, storage: str | None) -> "tuple[str, 
             f"trial {number} of study {name!r} has no spec ({found.state.lower()}); "
             f"`walkbench study best {shlex.quote(name)} --all` lists those that have"
         )
-    return name, found
+    return whole, found
 
 
 def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
     from studies.summary import latency_dict, score_dict
 
-    name, found = trial_of(number, name, storage)
+    whole, found = trial_of(number, name, storage)
     return Exportable(
         UNetSpec.from_dict(found.spec),
         name=found.name,
         latency=latency_dict(found),
         score=score_dict(found),
         trial={
-            "study": name,
+            "study": whole.name,
             "number": number,
             "state": found.state,
             "rung": found.rung + 1,
