@@ -99,13 +99,15 @@ class StudyTable:
             reached[digest] = max(int(self.rungs[row]), reached.get(digest, 0))
         highest = np.array([reached.get(digest, 0) for digest in self.digest], np.int64)
         known = np.array([digest is not None for digest in self.digest], dtype=bool)
-        return known & (self.rungs < highest)
+        below: Bools = known & (self.rungs < highest)
+        return below
 
     def comparable(self, metrics: Sequence[str]) -> Bools:
         """Return :func:`studies.pareto.comparable`: of the highest rung where one is trained."""
         if not any(map(is_trained, metrics)):
             return self.counting
-        return self.counting & (self.rungs == self.rungs[self.counting].max(initial=0))
+        top: Bools = self.counting & (self.rungs == self.rungs[self.counting].max(initial=0))
+        return top
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
