@@ -30,13 +30,28 @@ def show_card(card: Card, key: str) -> None:
     st.subheader(card.title, anchor=False)
     for text in card.words:
         st.markdown(plain(text))
+    show_pictures(card)
     if card.figure is not None:
         show_figure(card.figure, key, card.title)
     if card.table is not None:
         columns = card.table.columns
         classes = ["n" if column.right else "" for column in columns]
         st.html(table([column.heading for column in columns], card.table.rows, classes=classes))
+    for command in card.commands:
+        st.code(command, language="bash", wrap_lines=True)
     show_notes(card)
+
+
+def show_pictures(card: Card) -> None:
+    """Show the drawings and pictures of ``card``, as many side by side as there is room for."""
+    if not card.pictures:
+        return
+    with st.container(horizontal=True, gap="large"):
+        for picture in card.pictures:
+            if picture.svg:
+                st.html(picture.svg, width=560)
+            else:
+                st.image(picture.png, caption=plain(picture.title), width=560)
 
 
 def show_figure(figure: go.Figure, key: str, title: str, **options: Any) -> Any:

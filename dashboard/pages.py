@@ -29,6 +29,7 @@ PAGES: Registry[Page] = Registry(
     {
         "overview": Page("Overview", "dashboard", VIEWS / "overview.py"),
         "pareto": Page("Pareto front", "scatter_plot", VIEWS / "pareto.py"),
+        "design": Page("Design", "account_tree", VIEWS / "design.py"),
         "walk": Page("Design walk", "stairs", VIEWS / "walk.py"),
         "latency": Page("Latency", "timer", VIEWS / "latency.py"),
         "proxies": Page("Proxies", "science", VIEWS / "proxies.py"),
