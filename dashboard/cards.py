@@ -8,8 +8,9 @@ import streamlit as st
 
 from dashboard.saving import save_buttons
 from dashboard.tables import table
-from dashboard.theme import themed
+from dashboard.theme import is_dark, themed
 from studies.analyses.card import Card
+from studies.drawing.svg import as_image
 
 CONFIG = {
     "displaylogo": False,
@@ -49,9 +50,9 @@ def show_pictures(card: Card) -> None:
     with st.container(horizontal=True, gap="large"):
         for picture in card.pictures:
             if picture.svg:
-                st.html(picture.svg, width=560)
+                st.image(as_image(picture.svg, dark=is_dark()), width=520)
             else:
-                st.image(picture.png, caption=plain(picture.title), width=560)
+                st.image(picture.png, caption=plain(picture.title), width=520)
 
 
 def show_figure(figure: go.Figure, key: str, title: str, **options: Any) -> Any:

@@ -16,7 +16,9 @@ from html import escape
 Point = tuple[float, float]
 
 FONT = "Inter, Helvetica, Arial, sans-serif"
-_STYLE = "<style>svg{color:#1b1f24}@media(prefers-color-scheme:dark){svg{color:#e6e9ec}}</style>"
+_LIGHT, _DARK = "svg{color:#1b1f24}", "svg{color:#e6e9ec}"
+_STYLE = f"<style>{_LIGHT}@media(prefers-color-scheme:dark){{{_DARK}}}</style>"
+_NAMESPACE = "http://www.w3.org/2000/svg"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -69,7 +71,7 @@ def document(body: str, size: Point, title: str, *, alone: bool, words: str = ""
     return element(
         "svg",
         (_STYLE if alone else "") + head + body,
-        xmlns="http://www.w3.org/2000/svg" if alone else None,
+        xmlns=_NAMESPACE if alone else None,
         viewBox=f"0 0 {_value(width)} {_value(height)}",
         width=width if alone else "100%",
         height=height if alone else None,
@@ -77,6 +79,17 @@ def document(body: str, size: Point, title: str, *, alone: bool, words: str = ""
         role="img",
         font_family=FONT,
     )
+
+
+def as_image(drawing: str, *, dark: bool) -> str:
+    """Return a ``drawing`` made for the inside of a page as an image of its own.
+
+    An image does not see the colours of the page around it, so it is told whether they are
+    ``dark``.
+    """
+    start, _, rest = drawing.partition(">")
+    style = f"<style>{_DARK if dark else _LIGHT}</style>"
+    return f'{start} xmlns="{_NAMESPACE}">{style}{rest}'
 
 
 def _value(value: object) -> str:

@@ -22,7 +22,7 @@ PANELS = (  # field, title, what a printed unit is
     ("params", "Parameters (millions, exact)", 1e6),
     ("macs", "MACs at a 128×128 latent (billions, exact)", 1e9),
     ("peak_activation_bytes", "Peak activation memory (MiB, exact)", float(1 << 20)),
-    ("latency_ms", "Latency (ms, estimated, bar = 80 % interval)", 1.0),
+    ("latency_ms", "Latency on {device} (ms, estimated, bar = 80 % interval)", 1.0),
 )
 
 
@@ -34,14 +34,13 @@ def walk_figure(rows: Sequence[Row]) -> go.Figure:
         cols=1,
         shared_xaxes=True,
         vertical_spacing=0.07,
-        subplot_titles=[title for _, title, _ in panels],
+        subplot_titles=[title.format(device=rows[0].get("device")) for _, title, _ in panels],
     )
     for number, (field, _, unit) in enumerate(panels, start=1):
         for family in dict.fromkeys(row["family"] for row in rows):
             own = [row for row in rows if row["family"] == family]
             figure.add_trace(_line(own, field, unit, family, number == 1), row=number, col=1)
-            diamonds = _published(own, field, unit, family, number == 1)
-            if diamonds.x:
+            for diamonds in _published(own, field, unit, family, number == 1):
                 figure.add_trace(diamonds, row=number, col=1)
         figure.update_yaxes(type="log", row=number, col=1, **_ticks(rows, field, unit))
     styled(figure, height=300 * len(panels))
@@ -89,11 +88,15 @@ def _colour(family: str) -> str:
 
 def _published(
     rows: Sequence[Row], field: str, unit: float, family: str, legend: bool
-) -> go.Scatter:
-    """Where the published changes lead from our own earlier step, and published absolute values."""
+) -> list[go.Scatter]:
+    """Where the published changes lead from our own earlier step, and published absolute values.
+
+    A change that was published for another device than the rows' has a mark and a legend of its
+    own; an absolute time of another device has no place here.
+    """
     by_step = {row["step"]: row for row in rows}
     delta = f"{field.removesuffix('_ms')}_delta"
-    steps, values, texts = [], [], []
+    found: dict[str, list[tuple[str, float, str]]] = {}  # device, "" for the rows' own
     for row in rows:
         published = row["published"] or {}
         if delta in published:
@@ -105,18 +108,31 @@ def _published(
             value, text = figure["value"], f"published {figure['value'] / unit:,.0f}"
         else:
             continue
-        steps.append(row["step"])
-        values.append(value / unit)
-        texts.append(f"{text} ({figure['confidence']})")
+        device = figure.get("device") or ""
+        on = f" on {device}" if device else ""
+        text = f"{text}{on} ({figure['confidence']})"
+        other = device if device != row["device"] else ""
+        found.setdefault(other, []).append((row["step"], value / unit, text))
+    return [_diamonds(points, family, device, legend) for device, points in found.items()]
+
+
+def _diamonds(
+    points: Sequence[tuple[str, float, str]], family: str, device: str, legend: bool
+) -> go.Scatter:
+    """Draw published figures; crossed ones are of another ``device`` than our estimates."""
+    mark = {**MARK["published"], "color": _colour(family), "line": {"width": 2}}
+    if device:
+        mark["symbol"] = "diamond-cross-open"
+    on = f" on {device}" if device else ""
     return go.Scatter(
-        x=steps,
-        y=values,
-        name=f"published change, {_words(family)}",
-        legendgroup=f"published {family}",
-        showlegend=legend,
+        x=[step for step, _, _ in points],
+        y=[value for _, value, _ in points],
+        name=f"published change{on}, {_words(family)}",
+        legendgroup=f"published {family}{device}",
+        showlegend=legend or bool(device),
         mode="markers",
-        marker={**MARK["published"], "color": _colour(family), "line": {"width": 2}},
-        customdata=[[text, f"{family}/{step}"] for text, step in zip(texts, steps, strict=True)],
+        marker=mark,
+        customdata=[[text, f"{family}/{step}"] for step, _, text in points],
         hovertemplate="%{x}: %{y:,.1f}<br>%{customdata[0]}<extra></extra>",
     )
 
