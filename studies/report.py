@@ -45,8 +45,8 @@ def card_html(card: Card, page: str = "") -> list[go.Figure | str]:
         parts.append(card.figure)
     if card.table is not None:
         head = [column.heading for column in card.table.columns]
-        text = not any(column.right for column in card.table.columns)
-        parts.append(html_table(head, card.table.rows, text=text))
+        right = [column.right for column in card.table.columns]
+        parts.append(html_table(head, card.table.rows, right))
     parts += [f"<pre><code>{escape(command)}</code></pre>" for command in card.commands]
     parts += [f'<p class="note">{escape(text)}</p>' for text in card.notes]
     return parts

@@ -150,7 +150,7 @@ def path_card(
         words.append(f"{left_out} are left out: their latency is not of {device}.")
     if missing:
         words.append(f"Not trained in this study, so without a loss: {', '.join(missing)}.")
-    notes = [f"Hollow marks are estimates for {device}, bars 80 % intervals; axes are logarithmic."]
+    notes = [f"Hollow marks are estimates for {device}, bars 80 % intervals."]
     figure = path_figure(paths, shown, x, y)
     columns = (CardColumn("path"), CardColumn("step"), _column(across), _column(up))
     rows = tuple(

@@ -36,8 +36,7 @@ h1 { font-size: 26px; } h2 { font-size: 20px; margin-top: 40px; }
 table { border-collapse: collapse; font-size: 14px; width: 100%; }
 th, td { text-align: right; padding: 5px 10px; border-bottom: 1px solid var(--line);
          vertical-align: top; }
-th:first-child, td:first-child { text-align: left; } th { border-bottom: 2px solid var(--rule); }
-.text th, .text td { text-align: left; }
+th { border-bottom: 2px solid var(--rule); } .text { text-align: left; }
 .note { color: var(--quiet); font-size: 14px; }
 code { background: var(--code); padding: 1px 4px; }
 pre { background: var(--code); padding: 10px 12px; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -53,7 +52,7 @@ pre code { padding: 0; }
   .wide tr:first-child { display: none; } .wide tr { display: block; margin-bottom: 14px;
     border-top: 2px solid var(--rule); }
   .wide td { display: flex; justify-content: space-between; gap: 16px; text-align: right; }
-  .wide td:first-child { text-align: right; font-weight: 600; }
+  .wide td:first-child { font-weight: 600; }
   .wide td::before { content: attr(data-label); color: var(--quiet); text-align: left;
     font-weight: 400; } }
 """
@@ -117,17 +116,24 @@ def write_page(path: Path, title: str, parts: Sequence[go.Figure | str]) -> None
     write_file(path, text)
 
 
-def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, text: bool = False) -> str:
-    """Return an HTML table; cells are text, not markup. ``text``: no column holds numbers."""
-    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+def html_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool] | None = None
+) -> str:
+    """Return an HTML table; cells are text, not markup.
+
+    ``right`` says which columns hold numbers; by default all but the first.
+    """
+    numbers = list(right) if right is not None else [i > 0 for i in range(len(head))]
+    kind = ["" if number else ' class="text"' for number in numbers]
+    heads = "".join(f"<th{one}>{escape(cell)}</th>" for cell, one in zip(head, kind, strict=True))
     names = [escape(cell) for cell in head]
     lines = (
         "".join(
-            f'<td data-label="{name}">{escape(cell)}</td>'
-            for name, cell in zip(names, row, strict=True)
+            f'<td{one} data-label="{name}">{escape(cell)}</td>'
+            for name, cell, one in zip(names, row, kind, strict=True)
         )
         for row in rows
     )
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    kinds = " ".join(["wide"] * (len(head) > FEW) + ["text"] * text)
-    return f'<div class="scroll"><table class="{kinds}"><tr>{heads}</tr>{body}</table></div>'
+    wide = ' class="wide"' if len(head) > FEW else ""
+    return f'<div class="scroll"><table{wide}><tr>{heads}</tr>{body}</table></div>'

@@ -7,6 +7,7 @@
 ['family F']
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
@@ -20,15 +21,16 @@ from studies.records import TrialRecord
 
 COLOURS = (FAMILY_COLOUR["F"], FAMILY_COLOUR["M"], "#6a8d3a")
 PLOT = (640.0, 420.0)  # pixels that names are laid out for
+LOG_FROM = 2.5  # times the least value that the largest is
 Placed = tuple[float, float]
 
 
 def path_figure(
     paths: Mapping[str, Sequence[TrialRecord]], cloud: Sequence[TrialRecord], x: str, y: str
 ) -> go.Figure:
-    """Return ``paths`` by name over the trials ``cloud``; axes are logarithmic.
+    """Return ``paths`` by name over the trials ``cloud``.
 
-    Steps and trials without a place on both axes are left out.
+    An axis is logarithmic where the largest value is several times the least. Steps and trials without a place on both axes are left out.
     """
     across, up = METRICS.get(x), METRICS.get(y)
     figure = go.Figure()
@@ -48,14 +50,15 @@ def path_figure(
     for colour, (name, steps) in zip(COLOURS, paths.items(), strict=False):
         found = [(step, spot) for step in steps if (spot := _spot(step, across, up))]
         figure.add_trace(_path(name, found, across, up, colour))
+    every = [*spots, *(s for steps in paths.values() for t in steps if (s := _spot(t, across, up)))]
     styled(figure, height=560)
     figure.update_layout(
-        xaxis={"title": across.axis_title, "type": "log", "dtick": "D2"},
-        yaxis={"title": up.axis_title, "type": "log", "dtick": "D2"},
+        xaxis={"title": across.axis_title, **_axis(every, 0)},
+        yaxis={"title": up.axis_title, **_axis(every, 1)},
         legend={"yanchor": "top", "y": -0.16},
         margin={"t": 20, "b": 90},
     )
-    _label(figure, paths, across, up, spots)
+    _label(figure, paths, across, up, every)
     return figure
 
 
@@ -99,38 +102,49 @@ def _bars(
     }
 
 
+def _is_log(every: Sequence[Placed], axis: int) -> bool:
+    values = [spot[axis] for spot in every]
+    return bool(values) and max(values) > LOG_FROM * min(values)
+
+
+def _axis(every: Sequence[Placed], axis: int) -> dict[str, object]:
+    """Return the layout of an axis: round numbers on a logarithmic one, else plotly's own."""
+    if not _is_log(every, axis):
+        return {}
+    low, high = min(spot[axis] for spot in every), max(spot[axis] for spot in every)
+    steps = [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 3, 5)]
+    values = [v for v in steps if low * 0.6 <= v <= high * 1.6]
+    return {"type": "log", "tickvals": values, "ticktext": [f"{v:,.6g}" for v in values]}
+
+
 def _label(
     figure: go.Figure,
     paths: Mapping[str, Sequence[TrialRecord]],
     x: Metric,
     y: Metric,
-    cloud: Sequence[Placed],
+    every: Sequence[Placed],
 ) -> None:
-    """Name the steps of the first path beside their points."""
-    import math
-
+    """Name the steps of the first path beside their points; ``every`` are all points."""
     steps = next(iter(paths.values()), ())
     named = [(step.label, spot) for step in steps if (spot := _spot(step, x, y))]
     if not named:
         return
-    every = [spot for _, spot in named] + list(cloud)
-    low = [math.log10(min(spot[i] for spot in every)) - 0.05 for i in (0, 1)]
-    high = [math.log10(max(spot[i] for spot in every)) + 0.05 for i in (0, 1)]
-    span = [max(high[i] - low[i], 1e-9) for i in (0, 1)]
+    scales = [math.log10 if _is_log(every, i) else float for i in (0, 1)]
+    ends = [sorted(scales[i](spot[i]) for spot in every) for i in (0, 1)]
+    low = [one[0] - 0.06 * (one[-1] - one[0] or 1) for one in ends]
+    span = [1.12 * (one[-1] - one[0] or 1) for one in ends]
 
     def share(spot: Placed) -> Placed:
-        return tuple((math.log10(spot[i]) - low[i]) / span[i] for i in (0, 1))  # type: ignore[return-value]
+        across, up = ((scales[i](spot[i]) - low[i]) / span[i] for i in (0, 1))
+        return across, up
 
-    offsets = place_labels(
-        [share(spot) for _, spot in named],
-        [text for text, _ in named],
-        PLOT,
-        [share(spot) for spot in cloud[:200]],
-    )
+    others = [share(spot) for spot in every[:300]]
+    texts = [text for text, _ in named]
+    offsets = place_labels([share(spot) for _, spot in named], texts, PLOT, others)
     for (text, spot), (right, over) in zip(named, offsets, strict=True):
         figure.add_annotation(
-            x=math.log10(spot[0]),
-            y=math.log10(spot[1]),
+            x=scales[0](spot[0]),
+            y=scales[1](spot[1]),
             ax=right,
             ay=-over,
             text=_plain(text),
