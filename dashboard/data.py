@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy
 import streamlit as st
 
+from latency_db.sources import source_of
 from search_space.presets import all_named, named_spec
 from studies.analyses import card as analyses
 from studies.analyses import latency
@@ -18,6 +19,8 @@ from studies.analyses.progress import growth as growth_cards
 from studies.figures.progress import Over
 from studies.reading import StudyData, open_for_reading, read_names, read_study
 from studies.walk import walk_rows
+from studies.walk_order import StepShare
+from studies.walk_order import walk_shares as shares_of
 
 
 def study_names(url: str) -> list[str]:
@@ -102,6 +105,12 @@ def growth(url: str, found: StudyData, over: Over) -> list[Card]:
 def walk(family: str, device: str) -> list[dict[str, Any]]:
     """Return the rows of the design walk; see `studies.walk.walk_rows`."""
     return walk_rows(family, device)  # type: ignore[arg-type]
+
+
+@st.cache_data(show_spinner="Pricing 512 designs …", max_entries=16)
+def walk_shares(family: str, device: str) -> list[StepShare]:
+    """Return each step's share; see `studies.walk_order.walk_shares`."""
+    return shares_of(family, source_of(device))
 
 
 def shown_url(url: str) -> str:

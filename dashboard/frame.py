@@ -68,6 +68,17 @@ def _watch(url: str, name: str, stamp: tuple[int, int, float]) -> None:
         st.rerun(scope="app")
 
 
+def study_or_none() -> StudyData | None:
+    """Return the study, None without one: for pages that have something to show without it."""
+    choice: Choice = st.session_state["choice"]
+    if choice.problem is not None or choice.study is None:
+        return None
+    try:
+        return data.study(choice.url, choice.study)
+    except WalkbenchError:
+        return None
+
+
 def link(page: str, words: str, **address: str) -> None:
     """Draw a link to another page that keeps the study, where that page is registered."""
     if page in PAGES.names():

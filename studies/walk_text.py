@@ -6,6 +6,7 @@
 ('−12 % stated', 'not published')
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from studies.formats import percent
@@ -16,7 +17,7 @@ def flat_row(row: dict[str, Any]) -> dict[str, Any]:
     published = row["published"] or {}
     flat = dict(row)
     for field in ("params", "macs", "latency"):
-        flat[f"{field}_published"] = _published(published, field)
+        flat[f"{field}_published"] = _published(published, field, row["device"])
     flat["fid_published"] = _plain(published.get("fid"), "g") or _note(published)
     flat["latency"] = _interval(row)
     flat["proxy_loss"] = _measured(row["proxy_loss"])
@@ -43,11 +44,22 @@ def _measured(found: dict[str, Any] | None) -> str:
     return f"{percent(found['relative'])} {found['verdict']}" if found else "–"
 
 
-def _published(published: dict[str, Any], field: str) -> str:
+def elsewhere(row: Mapping[str, Any]) -> str:
+    """Return the device of a published latency where it is not the row's own; else empty."""
+    figures = row["published"] or {}
+    figure = figures.get("latency_delta") or figures.get("latency_ms") or {}
+    device = figure.get("device")
+    return str(device) if device and device != row["device"] else ""
+
+
+def _published(published: dict[str, Any], field: str, device: str | None) -> str:
+    """Write a published figure; a change on another device than ``device`` carries its name."""
     if f"{field}_delta" in published:
         figure = published[f"{field}_delta"]
         value = f"{100 * figure['value']:+.0f} %".replace("-", "−")
-        return f"{value} {figure['confidence']}"
+        other = figure.get("device")
+        on = f", {other}" if other and other != device else ""
+        return f"{value} {figure['confidence']}{on}"
     if field in published:
         figure = published[field]
         unit, letter = (1e9, "G") if field == "macs" else (1e6, "M")

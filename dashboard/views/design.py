@@ -59,11 +59,18 @@ places[1].selectbox(
     on_change=take_choice,
 )
 others = [NOTHING, *all_named(), *(str(one) for one in by_number)]
+
+
+def other_label(one: str) -> str:
+    """Name what a design is compared with."""
+    return label(by_number[int(one)]) if one.isdigit() else one
+
+
 against = places[2].selectbox(
     "Compare with",
     others,
-    format_func=lambda one: label(by_number[int(one)]) if one.isdigit() else one,
-    key=bound.start("against", others, "snapgen-t2i"),
+    format_func=other_label,
+    key=bound.start("against", others, "snapgen-t2i", other_label),
     bind=bound.BIND,
 )
 trial = study.trial(int(number))

@@ -1,14 +1,17 @@
-"""The design walk from SDXL to SnapGen, step by step, ours beside what is published."""
+"""The design walk: step by step beside what is published, its path, its shares, its decoder."""
 
 import streamlit as st
 
-from dashboard import data
-from dashboard.cards import show_figure
+from dashboard import bound, data
+from dashboard.cards import show_card, show_figure
 from dashboard.design_view import show_design
 from dashboard.tables import table
+from dashboard.walk_path import show_path
 from dashboard.walk_table import published_lines, walk_table
 from latency_db.devices import device_names
 from search_space.presets import FAMILIES, walk_specs
+from studies.analyses.design_walk import decoder_card, shares_card
+from studies.decoder_walk import decoder_walk_rows
 from studies.design_tables import changes
 from studies.figures.walk import walk_figure
 from studies.formats import giga, millions, percent
@@ -16,6 +19,13 @@ from studies.verdict import WORDS
 from studies.walk import WALK_DEVICE
 
 FAMILY_WORDS = {"M": "M: published percentages", "F": "F: published totals", "both": "Both"}
+
+VIEWS = {
+    "steps": "Step by step",
+    "path": "Path and edits",
+    "shares": "Shares of each step",
+    "decoder": "Decoder",
+}
 
 
 def take_click() -> None:
@@ -30,23 +40,52 @@ with first:
     family = st.segmented_control(
         "Reconstruction",
         list(FAMILY_WORDS),
-        default="M",
         required=True,
         format_func=FAMILY_WORDS.__getitem__,
-        key="walk_family",
+        key=bound.start("walk_family", list(FAMILY_WORDS), "M", FAMILY_WORDS.__getitem__),
+        bind=bound.BIND,
         help="The paper leaves details open. Family M reproduces its percentages within a point, "
         "family F its parameter totals; neither is the paper's own table.",
     )
 with second:
     names = device_names()
-    device = st.selectbox("Phone or chip", names, index=names.index(WALK_DEVICE), key="walk_device")
+    device = st.selectbox(
+        "Phone or chip",
+        names,
+        key=bound.start("walk_device", names, WALK_DEVICE),
+        bind=bound.BIND,
+    )
 rows = data.walk(family, device)
 by_step = {f"{row['family']}/{row['step']}": row for row in rows}
-if st.session_state.get("walk_step") not in by_step:
-    st.session_state.walk_step = next(step for step in by_step if step.endswith("/mqa"))
+bound.start("walk_step", list(by_step), next(s for s in by_step if s.endswith("/mqa")))
 with third:
-    chosen = st.selectbox("Step", list(by_step), key="walk_step")
+    chosen = st.selectbox("Step", list(by_step), key="walk_step", bind=bound.BIND)
     row = by_step[chosen]
+
+view = st.segmented_control(
+    "View",
+    list(VIEWS),
+    required=True,
+    format_func=VIEWS.__getitem__,
+    key=bound.start("walk_view", list(VIEWS), "steps", VIEWS.__getitem__),
+    bind=bound.BIND,
+    label_visibility="collapsed",
+)
+families = [family] if family in FAMILIES else list(FAMILIES)
+if view == "path":
+    show_path(families[-1], device)
+    st.stop()
+if view == "shares":
+    for name in families:
+        shares = data.walk_shares(name, device)
+        first = next(one for one in rows if one["family"] == name)
+        for metric in dict.fromkeys(share.metric for share in shares):
+            own = [share for share in shares if share.metric == metric]
+            show_card(shares_card(own, first[metric], name, device), f"share_{name}_{metric}")
+    st.stop()
+if view == "decoder":
+    show_card(decoder_card(decoder_walk_rows(device)), "decoder_walk")
+    st.stop()
 
 left, right = st.columns([3, 2], gap="large")
 with left:

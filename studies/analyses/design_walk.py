@@ -23,7 +23,7 @@ from studies.metrics import METRICS
 from studies.records import LatencyOrigin, TrialRecord
 from studies.verdict import WORDS
 from studies.walk_order import StepShare
-from studies.walk_text import flat_row
+from studies.walk_text import elsewhere, flat_row
 
 AXES = ("latency_ms", "params", "macs", "proxy_loss")
 SIGNS = (
@@ -69,25 +69,14 @@ def steps_card(rows: Sequence[Mapping[str, Any]]) -> Card:
         f"estimated latency on {device} ≈ {whole['latency_ms']}."
     )
     notes = [SIGNS.format(device=device)]
-    if any(_elsewhere(row) for row in rows):
+    if any(map(elsewhere, rows)):
         notes.append(CROSSED.format(device=device))
     title = f"The walk of family {family}, on {device}"
     return Card(title, (words,), walk_figure(rows), table, (*notes, PUBLISHED, WORDS))
 
 
-def _elsewhere(row: Mapping[str, Any]) -> str:
-    """Return the device of a published latency where it is not the row's; else empty."""
-    figures = row["published"] or {}
-    figure = figures.get("latency_delta") or figures.get("latency_ms") or {}
-    device = figure.get("device")
-    return str(device) if device and device != row["device"] else ""
-
-
 def _line(row: dict[str, Any]) -> tuple[str, ...]:
-    flat, elsewhere = flat_row(row), _elsewhere(row)
-    latency = flat["latency_published"]
-    if elsewhere and elsewhere not in latency:
-        latency = f"{latency}, {elsewhere}"
+    flat = flat_row(row)
     return (
         row["step"],
         millions(row["params"]),
@@ -98,7 +87,7 @@ def _line(row: dict[str, Any]) -> tuple[str, ...]:
         flat["macs_published"],
         f"○ {flat['latency']}",
         percent(row["latency_delta"]),
-        latency,
+        flat["latency_published"],
         flat["fid_published"],
         flat["proxy_loss"],
     )

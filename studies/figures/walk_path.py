@@ -30,7 +30,8 @@ def path_figure(
 ) -> go.Figure:
     """Return ``paths`` by name over the trials ``cloud``.
 
-    An axis is logarithmic where the largest value is several times the least. Steps and trials without a place on both axes are left out.
+    An axis is logarithmic where the largest value is several times the least. Steps and trials
+    without a place on both axes are left out.
     """
     across, up = METRICS.get(x), METRICS.get(y)
     figure = go.Figure()
