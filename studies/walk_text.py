@@ -31,7 +31,7 @@ def decoder_row(row: dict[str, Any]) -> dict[str, Any]:
     for field in ("params", "latency"):
         ratio = published.get(f"{field}_ratio")
         times = f", {ratio['value']}× {ratio['confidence']}" if ratio else ""
-        flat[f"{field}_published"] = _published(published, field) + times
+        flat[f"{field}_published"] = _published(published, field, row["device"]) + times
     return flat
 
 

@@ -1,5 +1,7 @@
 """The design walk: step by step beside what is published, its path, its shares, its decoder."""
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard import bound, data
@@ -37,7 +39,7 @@ def take_click() -> None:
 
 first, second, third = st.columns([3, 2, 2], gap="medium", vertical_alignment="bottom")
 with first:
-    family = st.segmented_control(
+    family: Any = st.segmented_control(
         "Reconstruction",
         list(FAMILY_WORDS),
         required=True,
@@ -78,10 +80,11 @@ if view == "path":
 if view == "shares":
     for name in families:
         shares = data.walk_shares(name, device)
-        first = next(one for one in rows if one["family"] == name)
+        begins = next(one for one in rows if one["family"] == name)
         for metric in dict.fromkeys(share.metric for share in shares):
-            own = [share for share in shares if share.metric == metric]
-            show_card(shares_card(own, first[metric], name, device), f"share_{name}_{metric}")
+            of_metric = [share for share in shares if share.metric == metric]
+            card = shares_card(of_metric, begins[metric], name, device)
+            show_card(card, f"share_{name}_{metric}")
     st.stop()
 if view == "decoder":
     show_card(decoder_card(decoder_walk_rows(device)), "decoder_walk")

@@ -23,7 +23,7 @@ from studies.metrics import METRICS
 from studies.records import LatencyOrigin, TrialRecord
 from studies.verdict import WORDS
 from studies.walk_order import StepShare
-from studies.walk_text import elsewhere, flat_row
+from studies.walk_text import decoder_row, elsewhere, flat_row
 
 AXES = ("latency_ms", "params", "macs", "proxy_loss")
 SIGNS = (
@@ -141,15 +141,14 @@ def path_card(
         words.append(f"Not trained in this study, so without a loss: {', '.join(missing)}.")
     notes = [f"Hollow marks are estimates for {device}, bars 80 % intervals."]
     figure = path_figure(paths, shown, x, y)
-    columns = (CardColumn("path"), CardColumn("step"), _column(across), _column(up))
+    metrics = (across, up) if x != y else (across,)
+    columns = (CardColumn("path"), CardColumn("step"), *map(_column, metrics))
     rows = tuple(
-        (name, step.label, across.cell(step.measured(x)), up.cell(step.measured(y)))
+        (name, step.label, *(metric.cell(step.measured(metric.name)) for metric in metrics))
         for name, steps in paths.items()
         for step in steps
     )
     title = f"The path: {up.title} over {across.title}"
-    if x == y:
-        columns, rows = columns[:3], tuple(row[:3] for row in rows)
     return Card(title, tuple(words), figure, CardTable(columns, rows), tuple(notes))
 
 
@@ -210,20 +209,23 @@ def decoder_card(rows: Sequence[Mapping[str, Any]]) -> Card:
         CardColumn("step"),
         CardColumn("change", optional=True),
         CardColumn("params", right=True),
+        CardColumn("params published", under="params"),
         CardColumn("MACs", right=True),
         CardColumn("ms (80 %)", right=True),
-        CardColumn("published"),
+        CardColumn("ms published", under="ms (80 %)"),
     )
+    flat = [decoder_row(dict(row)) for row in rows]
     lines = tuple(
         (
             row["step"],
             row["change"],
             millions(row["params"]),
+            row["params_published"],
             giga(row["macs"]),
-            "○ {latency_ms:,.0f} ({latency_low_ms:,.0f}–{latency_high_ms:,.0f})".format(**row),
-            _published_words(row["published"] or {}),
+            f"○ {row['latency']}",
+            row["latency_published"],
         )
-        for row in rows
+        for row in flat
     )
     last = rows[-1]
     words = (
@@ -233,20 +235,3 @@ def decoder_card(rows: Sequence[Mapping[str, Any]]) -> Card:
     notes = (SIGNS.format(device=device), "The widths are a reconstruction of the published sizes.")
     title = f"The decoder's walk, on {device}"
     return Card(title, (words,), walk_figure(rows), CardTable(columns, lines), notes)
-
-
-def _published_words(published: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write what is published of a step of the decoder's walk."""
-    writers: dict[str, Any] = {
-        "params": millions,
-        "macs": giga,
-        "latency_ms": "{} ms".format,
-        "params_ratio": "{}× fewer params".format,
-        "latency_ratio": "{}× faster".format,
-    }
-    parts = []
-    for key, figure in published.items():
-        write = writers.get(key, "{}".format)
-        device = f" on {figure['device']}" if figure.get("device") else ""
-        parts.append(f"{write(figure['value'])}{device}, {figure['confidence']}")
-    return "; ".join(parts) or "not published"
