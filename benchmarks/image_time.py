@@ -56,9 +56,7 @@ def main() -> None:
     unfitted = _without_snapgen()
     calibrated = _calibrated(unfitted, unet, four.unet_ms)
     shipped = ChipEstimate.of(CHIP)
-    anchored = ChipEstimate(
-        calibrate_chip(CHIP, [Anchor(UNET, unet, four.unet_ms)]).model, CHIP
-    )
+    anchored = ChipEstimate(calibrate_chip(CHIP, [Anchor(UNET, unet, four.unet_ms)]).model, CHIP)
     ways = {
         "unfitted": unfitted,
         "calibrated": calibrated,
@@ -154,7 +152,7 @@ def _fitted_as_timed() -> Latency:
 def _stable(
     unet_name: str, decoder_name: str, latent: int, bits: int, published_name: str
 ) -> list[dict[str, Any]]:
-    """Pictures of 20 guided steps, as shipped: these UNets' times are in the fit, totals are not."""
+    """Pictures of 20 guided steps, as shipped: the fit saw these UNets' times, not the totals."""
     unet = resized(named_spec(unet_name), latent)
     decoder = fitted_decoder(named_decoder(decoder_name), unet)
     texts = named_texts(text_encoders_for(unet), unet)

@@ -67,16 +67,26 @@ class PictureErrors:
     """What drawing in few steps and storing weights in few bits adds to a twin's error.
 
     Each entry is (steps or bits, mean squared error, standard error); ``studies.picture_quality``
-    measures both.
+    measures both. ``decoder`` is the mean squared error of a decoder's own twin.
     """
 
     steps: tuple[tuple[int, float, float], ...]
     bits: tuple[tuple[int, float, float], ...]
+    decoder: float | None = None
 
     @classmethod
-    def of(cls, steps: Sequence[Sequence[float]], bits: Sequence[Sequence[float]]) -> Self:
+    def of(
+        cls,
+        steps: Sequence[Sequence[float]],
+        bits: Sequence[Sequence[float]],
+        decoder: float | None = None,
+    ) -> Self:
         """Return the errors from lists, as JSON has them."""
-        return cls(*(tuple((int(n), e, s) for n, e, s in found) for found in (steps, bits)))
+        return cls(_triples(steps), _triples(bits), decoder)
+
+
+def _triples(found: Sequence[Sequence[float]]) -> tuple[tuple[int, float, float], ...]:
+    return tuple((int(at), error, stderr) for at, error, stderr in found)
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,9 @@ def fitted_decoder(decoder: Network, unet: Network) -> Network:
 
 def text_encoders_for(unet: Network) -> tuple[str, ...]:
     """Return the names of the encoders whose text the UNet is as wide as; () where none is."""
-    return _BY_WIDTH.get(_text_width(unet), ())
+    found = _BY_WIDTH.get(_text_width(unet), ())
+    pools = "pooled" in dict(unet.plan().inputs)  # SDXL's second encoder gives pooled text too
+    return found if len(found) < 2 or pools else ()
 
 
 def named_texts(names: Sequence[str], unet: Network) -> tuple[TextEncoderSpec, ...]:
@@ -169,7 +171,7 @@ def check_text(unet: Network, texts: Sequence[TextEncoderSpec]) -> None:
     """Raise :class:`WalkbenchError` unless the encoders are together as wide as the UNet reads."""
     width, given = _text_width(unet), sum(text.width for text in texts)
     if texts and width and given != width:
-        fitting = " and ".join(_BY_WIDTH.get(width, ())) or "one of that width, or none"
+        fitting = " and ".join(text_encoders_for(unet)) or "one of that width, or none"
         raise WalkbenchError(
             f"the text encoders give {given} numbers per token, the UNet reads {width}; "
             f"choose {fitting}"

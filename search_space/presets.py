@@ -17,10 +17,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
-from search_space.decoder.presets import all_decoders
+from search_space.decoder.presets import all_decoders, named_decoder
 from search_space.errors import raise_unknown
 from search_space.frozen import frozen
 from search_space.network import Network
+from search_space.picture import PictureSpec, named_texts, text_encoders_for
 from search_space.spec import (
     Conditions,
     Context,
@@ -239,9 +240,20 @@ def named_spec(name: str) -> UNetSpec:
     return named[name] if name in named else raise_unknown("spec", name, named)
 
 
+@lru_cache(maxsize=1)
+def all_pictures() -> dict[str, PictureSpec]:
+    """Return named whole pictures: SnapGen's, in the steps it was published with, at 6 bits."""
+    unet, decoder = named_spec("snapgen-t2i"), named_decoder("snapgen-decoder")
+    texts = named_texts(text_encoders_for(unet), unet)
+    return {
+        f"picture/snapgen-{steps}-steps": PictureSpec(unet, decoder, steps, texts=texts, bits=6)
+        for steps in (4, 8)
+    }
+
+
 def named_networks() -> dict[str, Network]:
-    """Return everything that has a name: UNets, then decoders, then text encoders."""
-    return {**all_named(), **all_decoders(), **TEXT_ENCODERS}
+    """Return everything that has a name: UNets, decoders, text encoders, whole pictures."""
+    return {**all_named(), **all_decoders(), **TEXT_ENCODERS, **all_pictures()}
 
 
 def name_of(network: Network) -> str | None:

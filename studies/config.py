@@ -27,7 +27,7 @@ from search_space.errors import WalkbenchError, raise_unknown
 from search_space.load import load_network
 from search_space.network import Network
 from search_space.picture_space import DesignSpace, PictureSpace, load_space
-from search_space.presets import all_named
+from search_space.presets import all_named, all_pictures
 from search_space.space import OutsideSpace
 from studies.candidate import trained_part
 from studies.config_table import ConfigTable
@@ -292,8 +292,10 @@ def _enqueue(
     listed, strict = table.take("designs", None), table.flag("strict", True)
     table.done()
     if listed is None:
-        named = all_named().items() if not isinstance(space, PictureSpace) else ()
-        designs = [NamedDesign(name, spec) for name, spec in named if spec in space]
+        named: Mapping[str, Network] = all_named()
+        if isinstance(space, PictureSpace):
+            named = all_pictures()
+        designs = [NamedDesign(name, spec) for name, spec in named.items() if spec in space]
         return _distinct(designs), ()
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise table.bad("designs", "a list of names or JSON files of specs")

@@ -37,6 +37,7 @@ from proxies.training_run import TrainingRun
 from search_space.cost import cost
 from search_space.errors import WalkbenchError
 from search_space.network import Network
+from search_space.picture import PictureSpec
 from search_space.presets import name_of
 from search_space.provenance import provenance
 from studies import pareto, record_codec
@@ -46,6 +47,7 @@ from studies.earlier_runs import EarlierRuns
 from studies.gallery import Gallery
 from studies.metric import Measured
 from studies.metrics import METRICS
+from studies.picture_quality import DecoderErrors
 from studies.records import LatencyOrigin
 from studies.rungs import digest_of, mean_score
 from studies.transaction import stored_together
@@ -67,7 +69,8 @@ class Objective:
 
     ``latency`` prices designs on the study's device, ``proxy`` trains and scores a run. Either may
     be None where the study's config does not need it. ``earlier`` finds runs made before,
-    ``gallery`` keeps what ``proxy``'s twins drew, ``stored`` is told of runs whose score is kept.
+    ``gallery`` keeps what ``proxy``'s twins drew, ``stored`` is told of runs whose score is kept,
+    ``decoders`` trains the decoders of pictures.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Objective:
         proxy: Proxy | None,
         gallery: Gallery | None = None,
         stored: Callable[[Sequence[TrainingRun]], None] = lambda runs: None,
+        decoders: DecoderErrors | None = None,
     ) -> None:
         if latency is None and config.device is not None:
             raise ValueError(f"study {config.name!r} needs a latency source")
@@ -85,6 +89,7 @@ class Objective:
             raise ValueError(f"study {config.name!r} needs a proxy")
         self.config, self.earlier, self.latency = config, earlier, latency
         self.proxy, self.gallery, self.stored = proxy, gallery, stored
+        self.decoders = decoders
         self.names = dict.fromkeys([*config.objectives, *config.budgets])
 
     def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
@@ -159,15 +164,16 @@ class Objective:
         runs = self.config.rungs[record_codec.rung_of(trial)].runs(trained)
         run = digest_of(runs)
         before = self.earlier.find(run) if self.earlier is not None else None
-        if before is not None and before.trial.score and self._tells(candidate, before.trial.score):
-            score = before.trial.score
+        found = before.trial.score if before is not None else None
+        score = self._with_decoder(candidate, found) if found is not None else None
+        if before is not None and score is not None and self._tells(candidate, score):
             same = before.study == trial.study.study_name
             trained_by = before.trial.number if same else None
             losses = before.trial.seed_losses
             record_codec.write_score(trial, score, run, trained_by, before.place, losses)
         else:
             scores = [self.proxy(one) for one in runs]
-            score = mean_score(scores)
+            score = self._with_decoder(candidate, mean_score(scores))
             losses = tuple(one.value for one in scores)
             record_codec.write_score(trial, score, run, seed_losses=losses)
             self.stored(runs)
@@ -176,6 +182,12 @@ class Objective:
         if not score.ok:
             raise _failed(trial, score.failed or "the proxy gave no score")
         return score
+
+    def _with_decoder(self, candidate: KnownCandidate, score: Score) -> Score:
+        """Add the error of a picture's decoder to the score of its UNet."""
+        if self.decoders is None or not isinstance(candidate.network, PictureSpec):
+            return score
+        return self.decoders.added_to(score, candidate.network.decoder)
 
     def _tells(self, candidate: KnownCandidate, score: Score) -> bool:
         """Whether ``score`` has all that the study measures: a UNet's may lack a picture's."""

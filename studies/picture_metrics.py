@@ -2,13 +2,13 @@
 
 A candidate that is a picture has a UNet, a decoder, steps and bits. Its time is the sum of its
 programs' and of the overhead, with the interval of correlated times. Its error is a sum of mean
-squared errors, all measured on the UNet's trained twin: of the velocity, of drawing in few steps
-instead of many, and of storing weights in fewer bits. Nobody has shown that this sum ranks
-pictures, and the decoder is no part of it.
+squared errors: of the velocity, of drawing in few steps instead of many and of storing weights in
+fewer bits, all on the UNet's trained twin, and of the decoder's twin. Nobody has shown that this
+sum ranks pictures.
 
 >>> [metric.name for metric in picture_metrics(PROXY)]
 ['text_ms', 'unet_ms', 'decoder_ms', 'overhead_ms', 'picture_s', 'disk_mb', 'picture_mb',
-'sampling_error', 'palette_error', 'picture_error']
+'sampling_error', 'palette_error', 'decoder_error', 'picture_error']
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ def picture_metrics(proxy_loss: Metric) -> list[Metric]:
     """Return the metrics, in the order of their registration; ``proxy_loss`` is the UNet's."""
     sampling = _trained("sampling_error", "Few-step error", _sampling)
     palette = _trained("palette_error", "Error of fewer bits", _palette)
+    decoder = Metric("decoder_error", "Decoder error", _decoder_error, stage="trained", digits=4)
     return [
         *PROGRAMS,
         OVERHEAD_MS,
@@ -45,10 +46,11 @@ def picture_metrics(proxy_loss: Metric) -> list[Metric]:
         Metric("picture_mb", "Memory of the app", _memory, unit="MB", heading="memory MB"),
         sampling,
         palette,
+        decoder,
         _trained(
             "picture_error",
             "Picture error",
-            weighted_sum((proxy_loss, 1.0), (sampling, 1.0), (palette, 1.0)),
+            weighted_sum(*((part, 1.0) for part in (proxy_loss, sampling, palette, decoder))),
         ),
     ]
 
@@ -139,6 +141,13 @@ def _sampling(candidate: Candidate) -> Measured | None:
 
 def _palette(candidate: Candidate) -> Measured | None:
     return _of_score(candidate, "bits")
+
+
+def _decoder_error(candidate: Candidate) -> Measured | None:
+    score = candidate.score
+    if score is None or score.picture is None or score.picture.decoder is None:
+        return None
+    return exact(score.picture.decoder)
 
 
 def _of_score(candidate: Candidate, name: str) -> Measured | None:

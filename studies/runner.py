@@ -44,7 +44,7 @@ from studies.gallery import Gallery, gallery_folder
 from studies.greybox.informed import check_budgets
 from studies.interrupt import Interrupt
 from studies.objective import CandidateFailed, Objective, Proxy
-from studies.picture_quality import PictureQuality
+from studies.picture_quality import DecoderErrors, TwinErrors
 from studies.records import TrialRecord
 from studies.resume import create_or_resume
 from studies.store import storage_url
@@ -118,16 +118,19 @@ def run_study(
     url = storage_url(storage, config.storage)
     gallery = Gallery(gallery_folder(url), config.samples) if config.samples else None
     check_budgets(config.sought(latency))
-    training = None
+    training = decoders = None
     if proxy is None and config.trains:
-        each_step, quality = _each_step(watch, interrupt), quality_of(config.space)
+        each_step, errors = _each_step(watch, interrupt), errors_of(config.space)
         folder = checkpoint_folder(url)
-        proxy = training = Training(config.rungs, folder, each_step, gallery, quality)
+        proxy = training = Training(config.rungs, folder, each_step, gallery, errors)
+        if errors is not None:
+            decoders = DecoderErrors(config.rungs[0].settings, each_step)
     with quiet_optuna(), storage_errors(), interrupt:
         study = create_or_resume(config, url, latency, accept_revision=accept_revision)
         study.set_user_attr(record_codec.TARGET, total)
         log = TrialLog(study)
-        objective = Objective(config, EarlierRuns(study, log), latency, proxy, gallery)
+        earlier = EarlierRuns(study, log)
+        objective = Objective(config, earlier, latency, proxy, gallery, decoders=decoders)
         if training is not None:
             objective.stored = training.stored
         return _run(study, objective, log, total, watch, wait)
@@ -153,11 +156,11 @@ def _each_step(watch: Watch, interrupt: Interrupt) -> Callable[[Progress], None]
     return each_step
 
 
-def quality_of(space: DesignSpace) -> PictureQuality | None:
+def errors_of(space: DesignSpace) -> TwinErrors | None:
     """Return what a space of pictures may choose: its steps and its bits; None for another."""
     if not isinstance(space, PictureSpace):
         return None
-    return PictureQuality(*([int(v) for v in space.bounds(name)] for name in ("steps", "bits")))
+    return TwinErrors(*([int(v) for v in space.bounds(name)] for name in ("steps", "bits")))
 
 
 class _OneTooMany(Exception):

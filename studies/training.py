@@ -23,7 +23,7 @@ from search_space.errors import WalkbenchError
 from studies.engines import engine
 from studies.engines.checkpoints import go_on_from, remove_checkpoints
 from studies.gallery import Gallery
-from studies.picture_quality import PictureQuality
+from studies.picture_quality import TwinErrors
 from studies.rungs import Rung, runs_below
 
 SHARED_FOLDER = Path("runs/checkpoints")
@@ -41,7 +41,7 @@ class Training:
     """Trains runs of ``rungs`` and keeps their checkpoints in ``folder``.
 
     ``each_step`` is told of every step, and may raise to end the run; ``gallery`` makes each
-    trained twin draw, ``quality`` measures few steps and few bits. Raises :class:`WalkbenchError`
+    trained twin draw, ``errors`` measures few steps and few bits. Raises :class:`WalkbenchError`
     before any design is trained where the data cannot be read, this machine lacks the device or
     precision, or the folder cannot be made.
     """
@@ -52,15 +52,15 @@ class Training:
         folder: Path,
         each_step: Callable[[Progress], None],
         gallery: Gallery | None = None,
-        quality: PictureQuality | None = None,
+        errors: TwinErrors | None = None,
     ) -> None:
         for rung in rungs:
             check_ready(rung.settings)
         callbacks: list[Callback] = [Report(each_step)]
         if gallery is not None:
             callbacks.append(AtEnd(gallery.draw))
-        if quality is not None:
-            callbacks.append(AtEnd(quality.measure))
+        if errors is not None:
+            callbacks.append(AtEnd(errors.measure))
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -68,14 +68,14 @@ class Training:
                 f"checkpoint folder {str(folder)!r} cannot be made ({error.strerror}); make it "
                 "writable, or name another --storage"
             ) from None
-        self.rungs, self.folder, self.quality = tuple(rungs), folder, quality
+        self.rungs, self.folder, self.errors = tuple(rungs), folder, errors
         self._serial = engine("serial", checkpoints=folder, callbacks=callbacks)
 
     def __call__(self, run: TrainingRun) -> Score:
         """Train ``run`` to its end and return its score."""
         go_on_from(self.folder, runs_below(self.rungs, run), run)
         score = self._serial.submit(run).result()
-        return score if self.quality is None else self.quality.added_to(score)
+        return score if self.errors is None else self.errors.added_to(score)
 
     def stored(self, runs: Sequence[TrainingRun]) -> None:
         """Remove the checkpoints that nothing goes on from, now that the score of ``runs`` is kept.

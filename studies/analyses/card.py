@@ -5,7 +5,8 @@ dashboard and `walkbench study show` render the cards of every registered analys
 To add one, register it; `tests/extending/test_add_card.py` does.
 
 >>> ANALYSES.names()
-('overview', 'front', 'walk', 'architectures', 'progress', 'importance', 'designs', 'provenance')
+('overview', 'front', 'walk', 'architectures', 'pictures', 'progress', 'importance', 'designs',
+'provenance')
 >>> columns = (CardColumn("design"), CardColumn("params", right=True))
 >>> table = CardTable(columns, (("F/mqa", "389.28 M"),))
 >>> Card("A card", table=table).to_dict()["rows"]
@@ -90,6 +91,7 @@ ANALYSES: Registry[Analysis] = Registry(
         "front": "studies.analyses.front:fronts",
         "walk": "studies.analyses.walk_steps:walk_steps",
         "architectures": "studies.analyses.architecture:architectures",
+        "pictures": "studies.analyses.pictures:pictures",
         "progress": "studies.analyses.progress:progress",
         "importance": "studies.analyses.importance:importance",
         "designs": "studies.analyses.designs:designs",

@@ -36,10 +36,10 @@ def list_spaces(format: FormatOption = Format.table) -> None:
 def show(space: SpaceArgument, format: FormatOption = Format.table) -> None:
     """Show a space: its axes with their bounds, its size, the named designs it holds."""
     from search_space.picture_space import load_space
-    from search_space.presets import all_named
+    from search_space.presets import named_networks
 
     loaded = load_space(space)
-    named = [name for name, spec in all_named().items() if spec in loaded]
+    named = [name for name, spec in named_networks().items() if spec in loaded]
     if format is Format.json:
         emit({**_summary(loaded), **loaded.to_dict(), "named": named}, format)
         return

@@ -7,7 +7,7 @@ import pytest
 
 from latency_db.sources import source_of
 from proxies.score import Fidelity, Score
-from proxies.score_parts import PictureErrors
+from proxies.score_parts import PictureErrors, PictureQuality
 from search_space.network import Network
 from search_space.presets import named_spec
 from studies.candidate import KnownCandidate, priced
@@ -31,10 +31,10 @@ class MetricSuite:
         """Return a network of which everything is known."""
         network = self.network(request.param)
         run = Fidelity(steps=400, seconds=1.0, width=8, latent=24, batch=8, seed=0)
-        errors = PictureErrors(
-            steps=((4, 0.02, 0.001),), bits=((8, 0.002, 0.001), (6, 0.01, 0.001))
-        )
-        score = Score.of_losses((0.2, 0.3, 0.4), run, picture=errors)
+        bits = ((8, 0.002, 0.001), (6, 0.01, 0.001))
+        errors = PictureErrors(steps=((4, 0.02, 0.001),), bits=bits, decoder=0.03)
+        quality = PictureQuality(n=8, psnr=30.0, ssim=0.9)
+        score = Score.of_losses((0.2, 0.3, 0.4), run, picture=errors, quality=quality)
         return replace(priced(network, source_of("A17 Pro")), score=score)
 
     def network(self, index: int) -> Network:

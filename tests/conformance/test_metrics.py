@@ -12,6 +12,8 @@ SHIPPED = (
     "latency_ms",
     "params",
     "macs",
+    "psnr",
+    "ssim",
     "weight_bytes",
     "activation_bytes",
     "peak_activation_bytes",
@@ -27,6 +29,7 @@ OF_PICTURES = (
     "picture_mb",
     "sampling_error",
     "palette_error",
+    "decoder_error",
     "picture_error",
 )
 
