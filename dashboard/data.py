@@ -4,6 +4,7 @@ Storages stay open between refreshes. Results computed from a study are cached b
 name and its last trial. Study objects are never cached: each belongs to one thread.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,16 @@ import sqlalchemy
 import streamlit as st
 
 from latency_db.sources import source_of
+from search_space.errors import WalkbenchError
+from search_space.network import network_from_dict
 from search_space.presets import all_named, named_spec
+from search_space.space import SearchSpace, shipped_spaces
+from search_space.spec import UNetSpec
+from studies.ablation import around, costs_of
 from studies.analyses import card as analyses
 from studies.analyses import latency
 from studies.analyses.card import Card
+from studies.analyses.effects import one_factor as one_factor_card
 from studies.analyses.progress import growth as growth_cards
 from studies.figures.progress import Over
 from studies.reading import StudyData, open_for_reading, read_names, read_study
@@ -105,6 +112,25 @@ def growth(url: str, found: StudyData, over: Over) -> list[Card]:
 def walk(family: str, device: str) -> list[dict[str, Any]]:
     """Return the rows of the design walk; see `studies.walk.walk_rows`."""
     return walk_rows(family, device)  # type: ignore[arg-type]
+
+
+@st.cache_data(show_spinner="Pricing one change at a time …", max_entries=32)
+def one_factor(space: str | None, spec: Mapping[str, Any] | None, device: str) -> Card:
+    """Return the card of every axis of ``space`` changed alone around a design.
+
+    Only a space that ships is opened: the study's record comes from somebody's database. Raises
+    :class:`WalkbenchError` for another space and for a design outside of it.
+    """
+    if space not in shipped_spaces():
+        raise WalkbenchError(
+            f"the space {space!r} does not ship; use walkbench ablate --space FILE"
+        )
+    design = network_from_dict(spec)
+    if not isinstance(design, UNetSpec):
+        raise WalkbenchError(f"only UNets are ablated, not networks of kind {design.kind}")
+    ablation = around(SearchSpace.load(space), design)
+    effects = costs_of(ablation, source_of(device))
+    return one_factor_card(effects, ablation.title, device)
 
 
 @st.cache_data(show_spinner="Pricing 512 designs …", max_entries=16)

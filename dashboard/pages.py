@@ -31,6 +31,7 @@ PAGES: Registry[Page] = Registry(
         "pareto": Page("Pareto front", "scatter_plot", VIEWS / "pareto.py"),
         "design": Page("Design", "account_tree", VIEWS / "design.py"),
         "walk": Page("Design walk", "stairs", VIEWS / "walk.py"),
+        "ablation": Page("Ablation", "rule", VIEWS / "ablation.py"),
         "latency": Page("Latency", "timer", VIEWS / "latency.py"),
         "proxies": Page("Proxies", "science", VIEWS / "proxies.py"),
         "training": Page("Training runs", "model_training", VIEWS / "training.py"),

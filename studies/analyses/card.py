@@ -5,8 +5,8 @@ dashboard and `walkbench study show` render the cards of every registered analys
 To add one, register it; `tests/extending/test_add_card.py` does.
 
 >>> ANALYSES.names()
-('overview', 'front', 'walk', 'architectures', 'pictures', 'progress', 'importance', 'designs',
-'provenance')
+('overview', 'front', 'walk', 'architectures', 'pictures', 'progress', 'importance', 'effects',
+'distributions', 'designs', 'provenance')
 >>> columns = (CardColumn("design"), CardColumn("params", right=True))
 >>> table = CardTable(columns, (("F/mqa", "389.28 M"),))
 >>> Card("A card", table=table).to_dict()["rows"]
@@ -94,6 +94,8 @@ ANALYSES: Registry[Analysis] = Registry(
         "pictures": "studies.analyses.pictures:pictures",
         "progress": "studies.analyses.progress:progress",
         "importance": "studies.analyses.importance:importance",
+        "effects": "studies.analyses.effects:effects",
+        "distributions": "studies.analyses.distributions:distributions",
         "designs": "studies.analyses.designs:designs",
         "provenance": "studies.analyses.provenance:provenance",
     },
