@@ -77,13 +77,14 @@ def trial_of(number: int, name: str | None, storage: str | None) -> "tuple[Study
 
 
 def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
+    from studies.picture_metrics import PICTURE
     from studies.summary import latency_dict, score_dict
 
     whole, found = trial_of(number, name, storage)
     return Exportable(
-        UNetSpec.from_dict(found.spec),
+        _unet_of(found),
         name=found.name,
-        latency=latency_dict(found),
+        latency=None if found.kind == PICTURE else latency_dict(found),  # that is all programs'
         score=score_dict(found),
         trial={
             "study": whole.name,
@@ -97,3 +98,15 @@ def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
             "provenance": found.provenance,
         },
     )
+
+
+def _unet_of(trial: "TrialRecord") -> UNetSpec:
+    """Return the UNet of a trial, also where it is a whole picture's."""
+    from studies.candidate import trained_part
+
+    network = trained_part(trial.network)
+    if not isinstance(network, UNetSpec):
+        raise WalkbenchError(
+            f"trial {trial.number} is a network of kind {network.kind}; only UNets are exported"
+        )
+    return network

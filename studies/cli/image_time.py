@@ -31,7 +31,11 @@ def image_time(
     ] = False,
     device: Annotated[
         str | None,
-        typer.Option(help="A phone, a chip, or a phone you calibrated.", show_default=False),
+        typer.Option(
+            help="A phone, a chip, or a phone you calibrated; default: what the table measured, "
+            "else iPhone 16 Pro Max.",
+            show_default=False,
+        ),
     ] = None,
     table: Annotated[
         list[Path] | None, typer.Option(help="A measured latency table; repeatable.")
