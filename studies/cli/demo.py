@@ -67,6 +67,8 @@ def demo(
     print(f"storage    {shown_url(url)}")
     print(f"designs    {next_command('study', 'best', config.name, url=url)}")
     print(f"dashboard  {next_command('dashboard', url=url)}")
+    print(f"train      {next_command('train', str(exported.folder), '--data', 'CACHE')}")
+    print("           CACHE has latents of your pictures: walkbench data cache --help")
     err.print(f"{time.monotonic() - began:.0f} s in all", style="dim")
 
 

@@ -12,6 +12,7 @@ was stopped), ``steps``, ``loss``, ``validation_loss``, ``seconds``, ``stopped``
 
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -57,6 +58,7 @@ def train(
     from proxies.threads import cpu_threads
     from proxies.train_config import FILE
     from proxies.train_config import read as read_recipe
+    from search_space.lock import exclusive
     from studies.bundle_training import prepare, write_result
     from studies.cli.proxy_data import say_skipped
     from studies.cli.proxy_progress import TrainingBar
@@ -70,7 +72,11 @@ def train(
         bar(trainer.progress)
         grids(trainer)
 
-    with cpu_threads(config.compute.threads), _Stop() as stop:
+    busy = (
+        f"another process trains in {str(run)!r}; let it finish, or name another folder with --to"
+    )
+    mine = exclusive(run, busy) if processes.is_main else nullcontext()
+    with mine, cpu_threads(config.compute.threads), _Stop() as stop:
         if processes.is_main:
             err.print("reading data and network …", style="dim")
         ready = prepare(folder, data, run, config, processes, stop=stop.asked, watchers=[watch])
@@ -83,7 +89,7 @@ def train(
                 trainer.train()
         else:
             trainer.train()
-    done = trainer.step == config.run.steps
+    done = trainer.step >= config.run.steps
     if processes.is_main:
         written = write_result(ready, run / BUNDLE) if done else None
         row = {
