@@ -9,7 +9,7 @@ def decoder_readme(facts: dict[str, Any]) -> str:
     origin = (
         f"**initial, not trained**: seed {weights['seed']}"
         if weights["kind"] == "initial"
-        else f"of the checkpoint `{weights['checkpoint']}`"
+        else f"of the checkpoint `{weights['file']}`"
     )
     rows = [
         ("parameters", f"{facts['params']:,}"),

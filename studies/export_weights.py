@@ -13,12 +13,14 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
-from search_space.diffusers_bridge import parameter_names
+from search_space.decoder.spec import DecoderSpec
+from search_space.diffusers_bridge import decoder_parameter_names, parameter_names
 from search_space.errors import WalkbenchError
 from search_space.exported import OWN_WEIGHTS, STOCK_FOLDER, STOCK_WEIGHTS, stored_weights
 from search_space.initialise import draws
 from search_space.spec import UNetSpec
 
+Spec = UNetSpec | DecoderSpec
 Kind = Literal["init", "checkpoint"]
 # Prefixes that trainers put before a network's own names.
 PREFIXES = ("", "unet.", "module.", "_orig_mod.", "module._orig_mod.")
@@ -36,7 +38,7 @@ class Weights(Protocol):
     def moments(self) -> dict[str, float] | None:
         """Mean and variance of the data whose linear guess they add to."""
 
-    def tensors(self, spec: UNetSpec, unet: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    def tensors(self, spec: Spec, unet: nn.Module) -> Iterator[tuple[str, Tensor]]:
         """Yield names and values of the parameters of ``unet``, which is on `meta`, in order."""
 
 
@@ -52,7 +54,7 @@ class SeededWeights:
         """The seed says it all."""
         return {"kind": "initial", "seed": self.seed}
 
-    def tensors(self, spec: UNetSpec, unet: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    def tensors(self, spec: Spec, unet: nn.Module) -> Iterator[tuple[str, Tensor]]:
         """Draw them."""
         return draws(unet, self.seed)
 
@@ -95,7 +97,7 @@ class CheckpointWeights:
         """The content of the file, not its place."""
         return {"kind": "checkpoint", "file": self.path.name, "sha256": self.digest}
 
-    def tensors(self, spec: UNetSpec, unet: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    def tensors(self, spec: Spec, unet: nn.Module) -> Iterator[tuple[str, Tensor]]:
         """Read them one at a time; raises :class:`WalkbenchError` for those of another network."""
         from safetensors import SafetensorError, safe_open
 
@@ -119,11 +121,12 @@ class CheckpointWeights:
                 "the one before"
             ) from None
 
-    def _names(self, spec: UNetSpec, shapes: Mapping[str, Any], held: list[str]) -> dict[str, str]:
+    def _names(self, spec: Spec, shapes: Mapping[str, Any], held: list[str]) -> dict[str, str]:
         """Return the stored name of every parameter."""
         namings = [{name: name for name in shapes}]
         with suppress(WalkbenchError):  # no class of diffusers, so none of its names either
-            namings.append(parameter_names(spec))
+            names = parameter_names if isinstance(spec, UNetSpec) else decoder_parameter_names
+            namings.append(names(spec))  # type: ignore[arg-type]  # of its own kind
         there = set(held)
         for prefix in PREFIXES:
             for naming in namings:

@@ -17,6 +17,7 @@ from studies.cli.output import Format, emit, err
 
 if TYPE_CHECKING:
     from search_space.decoder import DecoderSpec
+    from studies.export_weights import Weights
     from studies.phone.packages import Request
 
 VaeOption = Annotated[
@@ -56,11 +57,14 @@ def export_decoder(
     *,
     swift: Path | None,
     overwrite: bool,
-    facts: dict[str, Any],
+    weights: "Weights",
     **options: Any,
 ) -> None:
     """Write the decoder's folder, add its packages, and print what was written."""
+    import torch
+
     from search_space.errors import WalkbenchError
+    from search_space.network import build_network
     from studies.export_decoder import DecoderWeights, earlier_decoder_export
     from studies.export_decoder import export_decoder as write
     from studies.phone.packages import add_packages, warnings_for
@@ -74,11 +78,14 @@ def export_decoder(
         )
     if request.core_ml.shift != 1:
         raise WalkbenchError("--shift is of a UNet's timesteps; a decoder has none, leave it out")
-    done = None
+    facts, done = weights.facts, None
     if request.formats and not overwrite:
         done = earlier_decoder_export(spec, to, {**facts, "dtype": options["dtype"]})
     if done is None:
-        done = write(spec, to, overwrite=overwrite, weights=facts, **options)
+        with torch.device("meta"):
+            network = build_network(spec)
+        state = dict(weights.tensors(spec, network))
+        done = write(spec, to, state=state, overwrite=overwrite, weights=facts, **options)
     for line in warnings_for(spec, request, options["device"]):
         err.print(f"[yellow]{line}[/yellow]", soft_wrap=True)
     notes = export_packages.with_phases(

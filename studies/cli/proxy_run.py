@@ -44,6 +44,14 @@ def run(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Checkpoint file; the run continues from it if it exists.")
     ] = None,
+    save_decoder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of a decoder: write the averaged weights; at --width 256 those of SPEC itself, "
+            "for walkbench export --weights checkpoint.",
+        ),
+    ] = None,
     format: FormatOption = Format.table,
 ) -> None:
     """Train the twin of SPEC on captioned pictures and print its validation loss.
@@ -66,6 +74,8 @@ def run(
                 "--samples, --composition, --distances and --draw draw from captions, which a "
                 "decoder does not read; its score has PSNR and SSIM"
             )
+    elif save_decoder is not None:
+        raise WalkbenchError("--save-decoder is of decoders; leave it out")
     measures = Measures(samples, composition, distances, draw, split, extrapolate)
     source = build(DataSource, given)
     measures.check(given.get("steps"), source, given.get("latent", TrainingSettings.latent))
@@ -84,6 +94,8 @@ def run(
         run = settings.run(design, validate_at=measures.validate_at)
         trainer, score = _train(run, checkpoint)
         score, missing = measures.measure(trainer, score)
+        if save_decoder is not None:
+            _save(trainer, save_decoder)
     show_score(spec, design.digest(), score, format)
     codes = [INTERRUPTED] if score.stopped else [] if score.ok else [1]
     for lack in missing:
@@ -110,6 +122,19 @@ def _train(run: Any, checkpoint: Path | None) -> tuple[Any, Any]:
                 raise
     err.print("interrupted; scoring what was trained until now …")
     return trainer, trainer.score(stopped="interrupted")
+
+
+def _save(trainer: Any, path: Path) -> None:
+    """Write the averaged weights of a decoder under Walkbench's names."""
+    from safetensors.torch import save_file
+
+    from search_space.atomic import atomic_write
+
+    with trainer.averaged() as learner:
+        state = {k: v.detach().cpu().contiguous() for k, v in learner.network.state_dict().items()}
+        with atomic_write(path) as partial:
+            save_file(state, partial, metadata={"spec": learner.spec.to_json()})
+    err.print(f"wrote {path}", markup=False)
 
 
 def register(group: typer.Typer) -> None:

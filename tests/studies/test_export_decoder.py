@@ -137,3 +137,27 @@ def test_options_of_unets_are_refused(options: list[str], message: str) -> None:
     done = CliRunner().invoke(app, ["export", "snapgen-decoder", *options])
     assert done.exit_code == 2
     assert message in " ".join(done.output.split())
+
+
+def test_a_trained_decoder_is_exported(tmp_path: Path) -> None:
+    spec = tmp_path / "decoder.json"
+    stages = (DecoderStage(64, 1), DecoderStage(128, 1))
+    spec.write_text(OWN.replace(stages=stages, latent_size=12).to_json())
+    weights, out = tmp_path / "trained.safetensors", tmp_path / "out"
+    sizes = ["--width", "256", "--train-images", "8", "--validation-images", "4", "--batch", "2"]
+    run = ["proxy", "run", str(spec), "--steps", "3", *sizes, "--save-decoder", str(weights)]
+    done = CliRunner().invoke(app, run)
+    assert done.exit_code == 0, done.output
+    command = ["export", str(spec), "--to", str(out), "--weights", "checkpoint"]
+    done = CliRunner().invoke(app, [*command, "--checkpoint", str(weights), "--format", "json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["weights"]["kind"] == "checkpoint"
+    from safetensors.torch import load_file
+
+    kept, state = load_file(weights), load_decoder_export(out).state_dict()
+    assert kept.keys() == state.keys()
+    assert all(torch.equal(kept[name], state[name]) for name in kept)
+    assert "trained.safetensors" in (out / "README.md").read_text()
+    wrong = ["snapgen-decoder", "--to", str(tmp_path / "no"), *command[4:]]
+    other = CliRunner().invoke(app, ["export", *wrong, "--checkpoint", str(weights)])
+    assert other.exit_code == 2
