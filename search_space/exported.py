@@ -11,6 +11,7 @@ Contents of the folder:
     unet/             config.json, diffusion_pytorch_model.safetensors, and walkbench_unet.py where
                       no class of diffusers builds the network
     scheduler/        the sampler's config
+    captions.safetensors  the table that a proxy's twin reads captions through
     vae/ …            parts of a pipeline, where they were asked for
     coreml/ …         packages of phone runtimes, where they were asked for
 
@@ -38,6 +39,7 @@ README_FILE = "README.md"
 PROVENANCE_FILE = "provenance.json"
 INDEX_FILE = "model_index.json"
 TRAIN_FILE = "train.yaml"
+CAPTIONS_FILE = "captions.safetensors"  # of a proxy's twin: its table of words and places
 STOCK_FOLDER = "unet"  # the name that diffusers' pipelines give it
 STOCK_CONFIG = "config.json"
 STOCK_WEIGHTS = "diffusion_pytorch_model.safetensors"

@@ -39,6 +39,7 @@ from search_space.diffusers_bridge.carried import CARRIED, CLASS_NAME, carried_s
 from search_space.diffusers_bridge.own_config import own_config
 from search_space.errors import WalkbenchError
 from search_space.exported import (
+    CAPTIONS_FILE,
     FACTS_FILE,
     FORMAT,
     INDEX_FILE,
@@ -83,6 +84,7 @@ _OURS = (
     README_FILE,
     INDEX_FILE,
     TRAIN_FILE,
+    CAPTIONS_FILE,
     STOCK_FOLDER,
     SCHEDULER_FOLDER,
     *PIPELINE_FOLDERS,
@@ -147,6 +149,10 @@ def export(
             _check_room(work, spec, dtype, components)
             _write_unet(spec, network, weights, work / STOCK_FOLDER, dtype, progress)
             components.copy_to(work)
+            if weights.captions:
+                shapes = {name: tuple(table.shape) for name, table in weights.captions.items()}
+                path, tables = work / CAPTIONS_FILE, weights.captions.items()
+                write_weights(path, shapes, tables, torch.float32)
             sampler = scheduler_config(recipe.flow.shift)
             _write_json(work / SCHEDULER_FOLDER / SCHEDULER_CONFIG, sampler)
             if index is not None:

@@ -80,6 +80,16 @@ def _weights(weights: dict[str, Any]) -> str:
             f"The weights are **initial, not trained**: seed {weights['seed']}, "
             f"{weights['dtype']}, drawn from one stream per parameter name."
         )
+    if weights["kind"] == "proxy":
+        return (
+            f"It is the **twin** of the design `{weights['twin_of']}`, {weights['width']} channels "
+            f"wide for 256 of it, as a proxy trained it: {weights['steps']:,} steps on "
+            f"`{weights['data']}`, averaged weights, {weights['dtype']}. The class adds the linear "
+            "guess of the velocity that the proxy learned to correct.\n\n"
+            "`captions.safetensors` has what turns captions into text embeddings: the sum of "
+            "`words.weight` at the caption's word numbers and `places.weight`. With Walkbench, "
+            "`proxies.data.prompts.encode` numbers the words of shapes and scenes."
+        )
     return (
         f"The weights are those of the checkpoint `{weights['file']}` (SHA-256 "
         f"`{weights['sha256'][:16]}…`), {weights['dtype']}."

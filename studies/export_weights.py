@@ -7,9 +7,9 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -21,7 +21,6 @@ from search_space.initialise import draws
 from search_space.spec import UNetSpec
 
 Spec = UNetSpec | DecoderSpec
-Kind = Literal["init", "checkpoint"]
 # Prefixes that trainers put before a network's own names.
 PREFIXES = ("", "unet.", "module.", "_orig_mod.", "module._orig_mod.")
 _SHOWN = 3
@@ -38,6 +37,10 @@ class Weights(Protocol):
     def moments(self) -> dict[str, float] | None:
         """Mean and variance of the data whose linear guess they add to."""
 
+    @property
+    def captions(self) -> Mapping[str, Tensor]:
+        """Tables that turn captions into embeddings, where they were trained along."""
+
     def tensors(self, spec: Spec, unet: nn.Module) -> Iterator[tuple[str, Tensor]]:
         """Yield names and values of the parameters of ``unet``, which is on `meta`, in order."""
 
@@ -48,6 +51,7 @@ class SeededWeights:
 
     seed: int = 0
     moments: dict[str, float] | None = None
+    captions: ClassVar[Mapping[str, Tensor]] = {}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -65,7 +69,8 @@ class CheckpointWeights:
 
     path: Path
     moments: dict[str, float] | None = None
-    digest: str = field(default="")
+    digest: str = ""
+    captions: ClassVar[Mapping[str, Tensor]] = {}
 
     @classmethod
     def at(cls, place: Path) -> "CheckpointWeights":

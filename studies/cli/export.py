@@ -13,7 +13,7 @@ WalkbenchUNet2DConditionModel), ``why_own`` (null, or why no stock class builds 
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,6 +33,7 @@ class WeightsOption(StrEnum):
     """What ``--weights`` takes."""
 
     init = "init"
+    proxy = "proxy"
     checkpoint = "checkpoint"
 
 
@@ -48,12 +49,14 @@ def export(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
     weights: Annotated[
-        WeightsOption, typer.Option(help="Initial weights, or those of --checkpoint.")
+        WeightsOption,
+        typer.Option(help="Initial, the proxy's twin, or of --checkpoint."),
     ] = WeightsOption.init,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE|DIR", help="Safetensors file, or the folder of a saved network."
+            metavar="FILE|DIR",
+            help="Safetensors file or saved network; for proxy: file of `proxy run --checkpoint`.",
         ),
     ] = None,
     pipeline: Annotated[
@@ -133,7 +136,10 @@ def export(
     request = packages.request_of(
         coreml, coreai, onnx, bits, group, chunks, target, layout, shift, dtype.value
     )
-    given = weights_from(weights.value, seed=seed, checkpoint=checkpoint)
+    if weights is WeightsOption.proxy:
+        found, given = _trained_twin(found, storage, checkpoint)
+    else:
+        given = weights_from(weights.value, seed=seed, checkpoint=checkpoint)
     facts = {**given.facts, "dtype": dtype.value}
     components = components_of(pipeline, found.spec)
     if found.trial is not None and found.trial["feasible"] is False:
@@ -170,6 +176,19 @@ def export(
         "packages": packages.write(found.spec, to, request, device, swift),
     }
     emit(row, format)
+
+
+def _trained_twin(found: Any, storage: str | None, checkpoint: Path | None) -> Any:
+    """Read or train the twin of a design, with progress."""
+    from proxies.callbacks import Report
+    from studies.cli.proxy_progress import TrainingBar
+    from studies.export_proxy import twin_of_checkpoint, twin_of_trial
+    from studies.interrupt import Interrupt
+
+    if checkpoint is not None:
+        return twin_of_checkpoint(found, checkpoint)
+    with Interrupt() as interrupt, TrainingBar(interrupt) as bar:
+        return twin_of_trial(found, storage, (Report(bar),))
 
 
 def register(app: typer.Typer) -> None:
