@@ -51,6 +51,7 @@ def test_the_exported_twin_predicts_the_velocity_of_the_trained_learner(trained,
     assert "as a proxy trained it: 3 steps" in (tmp_path / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_trial_is_trained_again_to_the_loss_that_its_study_found(tmp_path):
     config = make_config(
         tmp_path, trials=1, budgets="", proxy="[proxy]\nsteps = 2\nwidth = 8\nbatch = 2\n"
