@@ -34,5 +34,6 @@ def picture_parts_figure(pictures: Sequence[tuple[str, Mapping[str, float]]]) ->
         barmode="stack",
         xaxis={"title": "seconds a picture (80 % intervals in the table)", "rangemode": "tozero"},
         margin={"l": 130},
+        legend={"traceorder": "normal"},
     )
     return figure
