@@ -136,7 +136,9 @@ def path_card(
     ]
     words = [f"{len(shown)} searched designs of the study lie behind the path."]
     if left_out > 0:
-        words.append(f"{left_out} are left out: their latency is not of {device}.")
+        others = dict.fromkeys(t.latency_origin.device for t in cloud if t.latency_origin)
+        devices = ", ".join(name for name in others if name != device)
+        words.append(f"{left_out} are left out: their latency is of {devices}, not of {device}.")
     if missing:
         words.append(f"Not trained in this study, so without a loss: {', '.join(missing)}.")
     notes = [f"Hollow marks are estimates for {device}, bars 80 % intervals."]
