@@ -156,7 +156,7 @@ def commands(study: StudyData, trial: TrialRecord, url: str) -> Card:
     export = ["export", str(trial.number), "--study", study.name, *storage, "--to", folder]
     spec = f"{folder}/spec.json"
     lines = [export, ["spec", "draw", spec, "--to", f"{folder}/design.svg"]]
-    lines.append(["proxy", "run", spec, "--steps", "400"])
+    lines.append(["train", folder, "--data", "shapes"])
     ablate = ["ablate", "--around", spec]
     if study.shared.space:
         ablate += ["--space", study.shared.space]

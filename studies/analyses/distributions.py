@@ -15,7 +15,7 @@ from studies.reading import StudyData
 from studies.records import TrialRecord
 
 MOST_VALUES = 12  # of one choice that get a bar of their own
-PANELS = 9
+PANELS = 8
 NOTE = (
     "A bar is the share of a value among the designs that made the choice. The front is few "
     "designs and a sampler's trials are no random sample: a difference is a hint, not an effect."
@@ -38,12 +38,11 @@ def distributions(study: StudyData, choices: Sequence[str] | None = None) -> lis
         return []
     columns = (
         CardColumn("choice"),
-        CardColumn("value"),
         CardColumn("on the front", right=True),
         CardColumn("all", right=True),
     )
     rows = tuple(
-        (name, value, f"{100 * on_front:.0f} %", f"{100 * every:.0f} %")
+        (f"{name} = {value}", f"{100 * on_front:.0f} %", f"{100 * every:.0f} %")
         for name in shown
         for value, (on_front, every) in found[name].items()
     )

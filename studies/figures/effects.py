@@ -107,7 +107,7 @@ def costs_figure(names: Sequence[str], costs: Mapping[str, Sequence[float | None
 
 
 def distributions_figure(
-    shares: Mapping[str, Mapping[str, tuple[float, float]]], columns: int = 3
+    shares: Mapping[str, Mapping[str, tuple[float, float]]], columns: int = 2
 ) -> go.Figure:
     """Return a panel for each choice: the share of each value on the front and among all.
 
