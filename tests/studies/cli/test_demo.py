@@ -100,7 +100,7 @@ README = (Path(__file__).parents[3] / "README.md").read_text()
 AFTER_DEMO = [
     line.partition("  #")[0].strip()
     for line in README.splitlines()
-    if re.match(r"    walkbench (study (best|report)|export \d)", line)
+    if re.match(r"    walkbench (study best|report|export \d)", line)
 ]
 
 
