@@ -127,7 +127,7 @@ def export(
     """
     spec, weights = design.spec, weights or SeededWeights()
     components = components or Components({})
-    _check_folder(folder, overwrite)
+    check_folder(folder, overwrite)
     network = _network_class(spec, weights)
     facts = {
         "format": FORMAT,
@@ -225,7 +225,8 @@ def _figures(design: Exportable, device: str) -> dict[str, Any]:
     }
 
 
-def _check_folder(folder: Path, overwrite: bool) -> None:
+def check_folder(folder: Path, overwrite: bool) -> None:
+    """Raise :class:`WalkbenchError` unless an export may be written into ``folder``."""
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -189,9 +189,9 @@ def checked(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor
 
 def check_folder(folder: Path, overwrite: bool) -> None:
     """Raise :class:`WalkbenchError` unless ``folder`` is free, or an export to be replaced."""
-    from studies.export import _check_folder
+    from studies.export import check_folder
 
-    _check_folder(folder, overwrite)
+    check_folder(folder, overwrite)
 
 
 def _stock_config(spec: DecoderSpec) -> tuple[dict[str, Any] | None, str | None]:

@@ -99,6 +99,7 @@ def export(
 
     from search_space.errors import WalkbenchError
     from studies.cli.export_decoder import decoder_named, export_decoder
+    from studies.export import check_folder
     from studies.export import export as write
     from studies.export_design import find_design
     from studies.export_pipeline import components_of
@@ -110,6 +111,10 @@ def export(
         packages.check_phone(decoder, device, bits, layout, format)
         return
     if decoder is not None:
+        if weights is WeightsOption.proxy:
+            raise WalkbenchError(
+                "--weights proxy is the twin of a UNet; a decoder takes --weights checkpoint"
+            )
         export_decoder(
             decoder,
             to,
@@ -137,6 +142,7 @@ def export(
         coreml, coreai, onnx, bits, group, chunks, target, layout, shift, dtype.value
     )
     if weights is WeightsOption.proxy:
+        check_folder(to, overwrite)  # before minutes are spent
         found, given = _trained_twin(found, storage, checkpoint)
     else:
         given = weights_from(weights.value, seed=seed, checkpoint=checkpoint)
