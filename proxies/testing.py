@@ -79,7 +79,19 @@ class StopAt(Callback):
             raise Stopped
 
 
-class ProxySuite:
+class OneThread:
+    """Base of suites that compare bits: their tests run on one CPU thread."""
+
+    @pytest.fixture(autouse=True)
+    def one_thread(self) -> Iterator[None]:
+        """One CPU thread: with more, sums may be added in another order."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(before)
+
+
+class ProxySuite(OneThread):
     """What every proxy must do, trained or not: repeat, treat all candidates alike, fail loudly."""
 
     counted: frozenset[str] = frozenset({"params", "macs"})  # numbers that no seed changes
@@ -93,14 +105,6 @@ class ProxySuite:
         first, second = tiny_network(depth=2).stages
         separable = dataclasses.replace(first, conv=Conv("separable"))
         return tiny_network(stages=(separable, second))
-
-    @pytest.fixture(autouse=True)
-    def one_thread(self) -> Iterator[None]:
-        """One CPU thread: with more, sums may be added in another order."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        yield
-        torch.set_num_threads(before)
 
     def test_it_repeats_to_the_last_bit_whatever_ran_before(self) -> None:
         """The global random state and earlier designs change nothing."""

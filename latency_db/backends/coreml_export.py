@@ -46,6 +46,16 @@ LAYOUTS = ("standard", "ane")
 MANIFEST = "manifest.json"
 
 
+def check_conversion(target: str, precision: str, layout: str) -> None:
+    """Raise :class:`WalkbenchError` for a target, precision or layout that is unknown."""
+    if target not in TARGETS:
+        raise_unknown("deployment target", target, TARGETS)
+    if precision not in PRECISIONS:
+        raise_unknown("Core ML precision", precision, PRECISIONS)
+    if layout not in LAYOUTS:
+        raise_unknown("layout", layout, LAYOUTS)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a package is made."""
@@ -56,12 +66,7 @@ class Recipe:
     batch: int = 1
 
     def __post_init__(self) -> None:
-        if self.target not in TARGETS:
-            raise_unknown("deployment target", self.target, TARGETS)
-        if self.precision not in PRECISIONS:
-            raise_unknown("Core ML precision", self.precision, PRECISIONS)
-        if self.layout not in LAYOUTS:
-            raise_unknown("layout", self.layout, LAYOUTS)
+        check_conversion(self.target, self.precision, self.layout)
 
     def __str__(self) -> str:
         return f"target {self.target}, layout {self.layout}"

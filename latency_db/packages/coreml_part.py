@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from latency_db.backends.coreml_check import ProgramFacts, check_program
-from latency_db.backends.coreml_export import LAYOUTS, PRECISIONS, TARGETS
+from latency_db.backends.coreml_export import check_conversion
 from latency_db.backends.coreml_form import Layout, export_form
 from latency_db.packages.coreml_convert import to_coreml
 from latency_db.packages.palettise import CompressedWeight, check_bits, palettise
 from latency_db.packages.part_module import PartModule, part_inputs
 from latency_db.packages.parts import Part
 from latency_db.packages.weights import WeightSource, fill
-from search_space.errors import raise_unknown
 from search_space.trace import trace
 
 
@@ -39,12 +38,7 @@ class Settings:
     shift: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.target not in TARGETS:
-            raise_unknown("deployment target", self.target, TARGETS)
-        if self.precision not in PRECISIONS:
-            raise_unknown("Core ML precision", self.precision, PRECISIONS)
-        if self.layout not in LAYOUTS:
-            raise_unknown("layout", self.layout, LAYOUTS)
+        check_conversion(self.target, self.precision, self.layout)
         check_bits(self.bits, self.target, self.group)
 
 

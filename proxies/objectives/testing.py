@@ -8,7 +8,6 @@ Subclass it with an objective of yours, registered or not:
 
 import dataclasses
 import json
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -16,11 +15,11 @@ import torch
 from proxies.callbacks import Checkpoints
 from proxies.objectives.protocol import TrainingObjective
 from proxies.setting import as_dict, from_dict
-from proxies.testing import TINY_RECIPE, StopAt, Stopped, tiny_run
+from proxies.testing import TINY_RECIPE, OneThread, StopAt, Stopped, tiny_run
 from proxies.trainer import Trainer, train_run
 
 
-class ObjectiveSuite:
+class ObjectiveSuite(OneThread):
     """It is a value, repeats, learns, adds up over parts of a batch, and goes on."""
 
     objective: TrainingObjective
@@ -29,14 +28,6 @@ class ObjectiveSuite:
         """Return a run by the objective that has not made a step."""
         recipe = dataclasses.replace(TINY_RECIPE, objective=self.objective)
         return Trainer(tiny_run(steps=4, seed=seed, recipe=recipe))
-
-    @pytest.fixture(autouse=True)
-    def one_thread(self) -> Iterator[None]:
-        """One CPU thread: with more, sums may be added in another order."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        yield
-        torch.set_num_threads(before)
 
     def test_it_is_a_value_that_survives_json(self) -> None:
         """Recipes that are equal have equal digests."""

@@ -18,7 +18,7 @@ import typer
 from search_space.errors import WalkbenchError
 from studies.cli.next_command import next_command
 from studies.cli.output import err
-from studies.cli.study import StorageOption
+from studies.cli.study_options import StorageOption
 
 CONFIG = "demo"
 

@@ -13,19 +13,13 @@ from typing import Annotated
 import typer
 
 from studies.cli.output import err
+from studies.cli.study_options import StorageOption
 
 
 def report(
     name: Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")],
     to: Annotated[Path, typer.Option("--to", metavar="FILE.html", help="The HTML file to write.")],
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            "--storage",
-            metavar="URL",
-            help="Database URL or SQLite file; else OPTUNA_STORAGE, else runs/walkbench.db.",
-        ),
-    ] = None,
+    storage: StorageOption = None,
 ) -> None:
     """Write a study as one HTML page: its fronts, designs, walk, choices and settings.
 

@@ -15,31 +15,21 @@ from studies.cli.next_command import next_command
 from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.cli.proxy_data import load_data
 from studies.cli.study_importance import importance_command
+from studies.cli.study_options import (
+    ConfigArgument,
+    NameArgument,
+    StorageOption,
+    TrialsOption,
+)
 from studies.cli.study_seeds import seeds_command
-from studies.shipped import shipped_configs
 
 study = typer.Typer(help="Search a space for designs.", no_args_is_help=True)
-
-StorageOption = Annotated[
-    str | None,
-    typer.Option(
-        "--storage",
-        metavar="URL",
-        help="Database URL or SQLite file; else OPTUNA_STORAGE, else runs/walkbench.db.",
-    ),
-]
-CONFIGS = ", ".join(shipped_configs())
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")]
 
 
 @study.command("run")
 def run_command(
-    config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help=f"A shipped config ({CONFIGS}) or a TOML file.")
-    ],
-    trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials in total; the config's number by default.")
-    ] = None,
+    config: ConfigArgument,
+    trials: TrialsOption = None,
     storage: StorageOption = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Worker processes on this machine; killed ones are replaced.")
@@ -122,12 +112,8 @@ def run_with_progress(
 
 @study.command("worker")
 def worker_command(
-    config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help=f"A shipped config ({CONFIGS}) or a TOML file.")
-    ],
-    trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials in total; the config's number by default.")
-    ] = None,
+    config: ConfigArgument,
+    trials: TrialsOption = None,
     storage: StorageOption = None,
 ) -> None:
     """Run a study together with other workers until all its trials are done.

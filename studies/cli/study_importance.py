@@ -13,18 +13,12 @@ from typing import Annotated
 import typer
 
 from studies.cli.output import Format, FormatOption, emit, err
+from studies.cli.study_options import NameArgument, StorageOption
 
 
 def importance_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")],
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            "--storage",
-            metavar="URL",
-            help="Database URL or SQLite file; else OPTUNA_STORAGE, else runs/walkbench.db.",
-        ),
-    ] = None,
+    name: NameArgument,
+    storage: StorageOption = None,
     html: Annotated[Path | None, typer.Option(help="Also write the plot to this page.")] = None,
     format: FormatOption = Format.table,
 ) -> None:

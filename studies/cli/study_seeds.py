@@ -14,19 +14,13 @@ from typing import Annotated, Any
 import typer
 
 from studies.cli.output import Column, Format, FormatOption, emit, err
+from studies.cli.study_options import NameArgument, StorageOption
 from studies.formats import decimals
 
 
 def seeds_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")],
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            "--storage",
-            metavar="URL",
-            help="Database URL or SQLite file; else OPTUNA_STORAGE, else runs/walkbench.db.",
-        ),
-    ] = None,
+    name: NameArgument,
+    storage: StorageOption = None,
     front: Annotated[
         bool, typer.Option("--front", help="Train the designs of the front, which is the default.")
     ] = True,
