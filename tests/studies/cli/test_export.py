@@ -109,14 +109,15 @@ def test_mistakes_are_one_line_with_exit_code_2(export, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_design_over_its_budget_is_exported_with_a_warning(monkeypatch, tmp_path):
-    trial = {"study": "first", "number": 2, "feasible": False, "over_budget": ["params"]}
+def test_a_design_over_its_budget_is_exported_with_a_warning(storage, monkeypatch, tmp_path):
+    trial = {"study": "first", "number": 0, "feasible": False, "over_budget": ["params"]}
     found = Exportable(SPEC, trial={**trial, "provenance": None})
     monkeypatch.setattr("studies.export_design.find_design", lambda *_: found)
-    result = CliRunner().invoke(app, ["export", "2", "--to", str(tmp_path / "out")])
+    words = ["export", "0", "--storage", storage, "--to", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     said = " ".join(result.stderr.split())
-    assert "trial 2 of study first is over its budget of params; exported all the same" in said
+    assert "trial 0 of study first is over its budget of params; exported all the same" in said
     assert "over a budget" in (tmp_path / "out" / "README.md").read_text()
 
 
