@@ -1,7 +1,11 @@
 """What every test may rely on: one thread per process and repeatable hypothesis examples."""
 
+import logging
 import os
+import sys
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 # Scripts that older versions wrote their files with need the code of those versions.
@@ -19,3 +23,17 @@ os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("home", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+
+@pytest.fixture(autouse=True)
+def streamlit_logs_in_its_own_test_alone() -> Iterator[None]:
+    """Take from Streamlit's loggers the handlers that a test's pages gave them.
+
+    They hold the stderr of that moment, and threads of the pages may write to it in a later test.
+    """
+    yield
+    module = sys.modules.get("streamlit.logger")
+    for log in list(module._loggers.values()) if module else ():
+        for handler in list(log.handlers):
+            log.removeHandler(handler)
+        log.addHandler(logging.NullHandler())  # without any, logging writes to stderr itself

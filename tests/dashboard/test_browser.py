@@ -1,6 +1,7 @@
-"""Both pages in a real browser: they draw, a click shows a design, nothing is fetched elsewhere."""
+"""Pages in a real browser: they draw, follow clicks and links, save files, stay on this machine."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from dashboard.pages import PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.command]
 
@@ -26,25 +29,16 @@ FLAGS = [
 ]
 WAIT_MS = 180_000  # a busy machine takes its time over the first page
 
-# Where the first point of the named designs that is not ringed lies on the screen, and its trial.
+# Where the first named design that is not ringed lies on the screen, and its trial.
 FIND_POINT = """
 () => {
-    const plot = document.querySelector('.js-plotly-plot');
+    const plot = document.querySelector('.st-key-pareto_chart .js-plotly-plot');
     const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
-    const trace = plot.data.find(t => t.name === 'named');
-    const ring = plot.data.find(t => !t.customdata && t.mode === 'markers');
-    const i = trace.x.findIndex(x => x !== ring.x[0]);
-    return {trial: trace.customdata[i][0], name: trace.customdata[i][1].match(/<b>(.*)<\\/b>/)[1],
+    const trace = plot._fullData.find(t => t.name === 'named');
+    const ring = plot._fullData.find(t => t.name === 'chosen');
+    const i = [...trace.x].findIndex(x => x !== ring.x[0]);
+    return {trial: trace.customdata[i][0], name: trace.customdata[i][1],
             x: box.left + xaxis._offset + xaxis.d2p(trace.x[i]),
-            y: box.top + yaxis._offset + yaxis.d2p(trace.y[i])};
-}
-"""
-FIND_STEP = """
-step => {
-    const plot = document.querySelector('.js-plotly-plot');
-    const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
-    const trace = plot.data[0], i = trace.x.indexOf(step);
-    return {x: box.left + xaxis._offset + xaxis.d2p(trace.x[i]),
             y: box.top + yaxis._offset + yaxis.d2p(trace.y[i])};
 }
 """
@@ -88,57 +82,79 @@ def _wait_until_healthy(url: str, process: subprocess.Popen) -> None:
     pytest.fail("the dashboard did not answer within a minute")
 
 
-def test_both_pages_draw_and_a_click_shows_a_design(
-    chromium: str, address: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def open_at(chromium: str, address: str):
+    """Open a page of the dashboard; nothing may fail or be fetched elsewhere."""
     from playwright.sync_api import expect, sync_playwright
 
     errors: list[str] = []
     elsewhere: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1400})
-        page.set_default_timeout(WAIT_MS)
-        expect.set_options(timeout=WAIT_MS)
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda r: elsewhere.append(r.url) if _leaves(r.url, address) else None)
 
-        page.goto(address)
-        page.wait_for_selector(".js-plotly-plot .scatterlayer .point")
-        page.wait_for_selector(".js-plotly-plot .annotation-text")
-        _settle(page)
-        spot = page.evaluate(FIND_POINT)
-        page.mouse.move(spot["x"], spot["y"])  # a click selects what is hovered over
-        page.wait_for_selector(".js-plotly-plot .hoverlayer .hovertext")
-        page.mouse.click(spot["x"], spot["y"])
-        heading = f"{spot['name']}, trial {spot['trial']}"
-        expect(page.get_by_role("heading", name=heading)).to_be_visible()
-        expect(page.get_by_role("cell", name="channels", exact=True).first).to_be_visible()
-        page.get_by_role("tab", name="Against snapgen-imagenet").click()
-        expect(page.get_by_role("columnheader", name=f"trial {spot['trial']}")).to_be_visible()
-        _settle(page)
-        page.screenshot(path=tmp_path / "pareto.png")
+        def open_at(path: str = "", width: int = 1280, scheme: str = "light"):
+            context = browser.new_context(
+                viewport={"width": width, "height": 1400},
+                color_scheme=scheme,
+                accept_downloads=True,
+            )
+            page = context.new_page()
+            page.set_default_timeout(WAIT_MS)
+            expect.set_options(timeout=WAIT_MS)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on(
+                "request", lambda r: elsewhere.append(r.url) if _leaves(r.url, address) else None
+            )
+            page.goto(address + path)
+            page.wait_for_selector('[data-testid="stMain"] h1')
+            return page
 
-        page.get_by_role("link", name="Design walk").click()
-        expect(page.get_by_role("heading", name="Design walk")).to_be_visible()
-        page.wait_for_selector(".js-plotly-plot .scatterlayer .point")
-        _settle(page)
-        spot = page.evaluate(FIND_STEP, "separable")
-        page.mouse.move(spot["x"], spot["y"])
-        page.wait_for_selector(".js-plotly-plot .hoverlayer .hovertext")
-        page.mouse.click(spot["x"], spot["y"])
-        expect(page.get_by_role("heading", name="M/separable: ")).to_be_visible()
-        expect(page.get_by_role("cell", name="stages 1, 2, 3 · convs · kind")).to_be_visible()
-        _settle(page)
-        page.screenshot(path=tmp_path / "walk.png")
-
-        assert page.locator('[data-testid="stException"]').count() == 0
+        yield open_at
         browser.close()
     assert not errors
     assert not elsewhere
-    for name in ("pareto.png", "walk.png"):
-        assert (tmp_path / name).stat().st_size > 20_000  # a blank page is a few thousand bytes
+
+
+@pytest.mark.slow
+def test_a_click_shows_a_design_and_its_link_survives_a_reload(open_at, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    page = open_at("/pareto")
+    page.wait_for_selector(".st-key-pareto_chart .js-plotly-plot .annotation-text")
+    _settle(page)
+    spot = page.evaluate(FIND_POINT)
+    page.mouse.move(spot["x"], spot["y"])  # a click selects what is hovered over
+    page.wait_for_selector(".js-plotly-plot .hoverlayer .hovertext")
+    page.mouse.click(spot["x"], spot["y"])
+    chosen = page.get_by_text(f"{spot['name']}, trial {spot['trial']}:")
+    expect(chosen).to_be_visible()
+    expect(page).to_have_url(re.compile(f"trial={spot['trial']}"))
+    page.reload()
+    expect(chosen).to_be_visible()
+    for kind in ("png", "svg", "csv"):
+        with page.expect_download() as saved:
+            page.locator(".st-key-pareto_chart_save").get_by_text(kind.upper()).click()
+        saved.value.save_as(tmp_path / f"figure.{kind}")
+    assert (tmp_path / "figure.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "figure.svg").read_text().startswith("<svg")
+    assert "F/mqa" in (tmp_path / "figure.csv").read_text()
+    assert page.locator('[data-testid="stException"]').count() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_every_page_fits_its_window_and_follows_the_theme(open_at, width, scheme) -> None:
+    page = open_at("", width, scheme)
+    for name in PAGES.names():
+        page.goto(f"{page.url.split('/', 3)[0]}//{page.url.split('/', 3)[2]}/{name}")
+        page.wait_for_selector('[data-testid="stMain"] h1')
+        _settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator('[data-testid="stException"]').count() == 0
+        ground = page.evaluate(
+            "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+        )
+        assert (sum(map(int, re.findall(r"\d+", ground)[:3])) > 380) == (scheme == "light")
 
 
 def _settle(page) -> None:
