@@ -161,3 +161,23 @@ def test_a_trained_decoder_is_exported(tmp_path: Path) -> None:
     wrong = ["snapgen-decoder", "--to", str(tmp_path / "no"), *command[4:]]
     other = CliRunner().invoke(app, ["export", *wrong, "--checkpoint", str(weights)])
     assert other.exit_code == 2
+
+
+@pytest.mark.slow
+def test_a_study_over_decoders_exports_its_trial(tmp_path: Path) -> None:
+    (tmp_path / "space.toml").write_text(
+        'base = "snapgen-decoder"\n[axes]\nnorms = [0, 1, 2]\n"blocks.3" = [2, 3]\n'
+    )
+    (tmp_path / "study.toml").write_text(
+        '[study]\nname = "dec"\ntrials = 2\n[space]\npath = "space.toml"\n'
+        '[objectives]\nminimise = ["proxy_loss", "latency_ms"]\n[device]\nname = "iPhone 15 Pro"\n'
+        '[proxy]\nsteps = 2\nobjective = "reconstruction"\ntrain_images = 16\n'
+        'validation_images = 4\n[enqueue]\ndesigns = ["snapgen-decoder"]\n'
+    )
+    storage = ["--storage", str(tmp_path / "study.db")]
+    done = CliRunner().invoke(app, ["study", "run", str(tmp_path / "study.toml"), *storage])
+    assert done.exit_code == 0, done.output
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["export", "0", "--study", "dec", *storage, "--to", str(out)])
+    assert done.exit_code == 0, done.output
+    assert load_decoder_export(out).network == named_decoder("snapgen-decoder")
