@@ -55,7 +55,7 @@ def main() -> None:
         window = playwright.chromium.launch(executable_path=browser, headless=True, args=FLAGS)
         page = window.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(60_000)
-        page.goto(address)
+        page.goto(f"{address}/pareto")
         settle(page)
         save(page, IMAGES / "pareto.png")
         page.set_viewport_size({"width": WIDTH, "height": WALK_HEIGHT})
