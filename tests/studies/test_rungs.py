@@ -316,3 +316,22 @@ def test_a_front_holds_the_highest_rung_and_marks_the_rest(start):
 def test_greybox_brings_losses_of_lower_rungs_to_the_highest(start):
     found = study_data(start(trials=14, sampler="greybox", fix="{}").study).trials
     assert sum(t.done for t in found) == 14 and {t.rung for t in found} == {0, 1, 2}
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_the_study_with_a_message_and_it_goes_on(tmp_path, monkeypatch):
+    short = "[proxy]\nsteps = 3\nwidth = 8\nbatch = 2\n"
+    config = make_config(tmp_path, **{**NINE, "trials": 2, "proxy": short})
+    options = {"storage": str(tmp_path / "s.db"), "latency": FakeLatency()}
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("proxies.checkpoint.save_file", full)
+        with pytest.raises(WalkbenchError, match="No space left on device"):
+            run_study(config, **options)
+    run = run_study(config, **options)
+    found = study_data(run.study).trials
+    assert run.done == 2 and found[0].interrupted
+    assert found[1].again_of == 0 and found[1].digest == found[0].digest
