@@ -17,7 +17,7 @@ LOG, DEEPEST, LARGEST = "log.csv", 4, 20_000_000  # folders below the root; byte
 
 def runs_root() -> Path:
     """Return the folder in which runs are looked for."""
-    return Path(os.environ.get(RUNS, "runs"))
+    return Path(os.environ.get(RUNS, "runs")).resolve()
 
 
 @st.cache_data(ttl=5, show_spinner=False)

@@ -36,9 +36,9 @@ def changes_since_last_look(url: str, study: StudyData) -> str:
     parts = [
         f"{count:,} more {what}"
         for count, what in (
-            (now.done - old.done, "trials are done"),
+            (now.done - old.done, "done"),
             (now.failed - old.failed, "failed"),
-            (len(now.front - old.front), "designs are on the front"),
+            (len(now.front - old.front), "on the front"),
         )
         if count > 0
     ]

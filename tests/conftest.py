@@ -37,3 +37,11 @@ def streamlit_logs_in_its_own_test_alone() -> Iterator[None]:
         for handler in list(log.handlers):
             log.removeHandler(handler)
         log.addHandler(logging.NullHandler())  # without any, logging writes to stderr itself
+
+
+@pytest.fixture(autouse=True)
+def main_module_stays() -> Iterator[None]:
+    """Put `__main__` back, which a page under test replaces and processes that are spawned run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main

@@ -13,8 +13,8 @@ from latency_db.held_out import shared_workload
 from latency_db.sources import estimate_of
 from latency_db.table import Table
 from latency_db.table_file import read_rows, shipped_tables
-from latency_db.table_missing import MissingEntry
 from latency_db.table_source import TableSource
+from search_space.errors import WalkbenchError
 from search_space.network import Network
 from search_space.presets import named_spec
 from studies.analyses.card import Card, CardColumn, CardTable
@@ -154,7 +154,7 @@ def _coverage(table: Table, space: Sequence[Network]) -> str:
     for network in space:
         try:
             shares.append(source.predict(network).coverage)
-        except MissingEntry:
+        except WalkbenchError:  # a block is missing, and too few are like it
             shares.append(0.0)
     return (
         f"{statistics.mean(shares):.0%} of the time, {min(shares):.0%} at least" if shares else "–"

@@ -309,7 +309,7 @@ def test_the_overview_says_what_runs_what_failed_and_what_changed(
     numbers = {metric.label: metric.value for metric in page.metric}
     assert (numbers["running"], numbers["failed"]) == ("1", "1")
     assert list(page.dataframe[0].value["message"]) == ["<b>diverged</b>"]
-    assert any("1 more trials are done, 1 failed" in caption.value for caption in page.caption)
+    assert any("1 more done, 1 more failed" in caption.value for caption in page.caption)
 
 
 def test_ten_thousand_trials_open_in_seconds(open_page, small_storage, tmp_path):

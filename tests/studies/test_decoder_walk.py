@@ -44,7 +44,7 @@ def test_nothing_is_published_of_the_steps_between() -> None:
 
 def test_the_command_prints_table_json_and_page(tmp_path: Path) -> None:
     words = ["walk", "--network", "decoder"]
-    shown = CliRunner().invoke(app, words)
+    shown = CliRunner().invoke(app, [*words, "--wide"])
     assert shown.exit_code == 0, shown.output
     assert "1.38 M stated, 36× stated" in shown.output and "119 ms stated" in shown.output
     page = tmp_path / "walk.html"

@@ -98,7 +98,7 @@ def test_a_suggested_command_is_quoted_for_the_shell(study, tmp_path):
 
 def test_help_of_run_names_every_shipped_config(study):
     said = " ".join(study("run", "--help").stdout.split())
-    assert "demo, snapgen" in said
+    assert "demo, picture, snapgen" in said
 
 
 def test_every_trial_is_one_line_on_stderr_and_the_front_a_table_on_stdout(study, tmp_path):
