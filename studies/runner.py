@@ -137,9 +137,14 @@ def run_study(
 
 
 def to_do(log: TrialLog, config: StudyConfig, total: int) -> list[Again]:
-    """Return the designs that are to train again and that no trial has taken."""
+    """Return the designs that are to train again and that no trial has taken.
+
+    An interrupted design of the first rung is one of ``total``, so it waits for a place.
+    """
     is_complete = log.done() >= total
-    return agenda(log.records(), config.rungs, config.objectives, is_complete=is_complete)
+    again = agenda(log.records(), config.rungs, config.objectives, is_complete=is_complete)
+    has_place = log.done() + log.running() < total
+    return [one for one in again if one.rung or has_place]
 
 
 def is_finished(log: TrialLog, config: StudyConfig, total: int) -> bool:
@@ -211,12 +216,18 @@ def _run(
 
 def _takes_a_trial(study: optuna.Study, log: TrialLog, config: StudyConfig, total: int) -> bool:
     """Say whether there is a trial to take; let one wait first that trains a design on."""
-    if log.waiting_again():
+    has_place = log.done() + log.running() < total
+    if log.waiting_again() or (has_place and _waits(study)):
         return True
     again = to_do(log, config, total)
     if again:
         enqueue(study, again[0])
-    return bool(again) or log.done() + log.running() < total
+    return bool(again) or has_place
+
+
+def _waits(study: optuna.Study) -> bool:
+    """Whether a trial is enqueued; it is taken before a later one."""
+    return bool(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 
 @contextmanager
