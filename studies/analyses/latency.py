@@ -13,6 +13,7 @@ from latency_db.held_out import shared_workload
 from latency_db.sources import estimate_of
 from latency_db.table import Table
 from latency_db.table_file import read_rows, shipped_tables
+from latency_db.table_missing import MissingEntry
 from latency_db.table_source import TableSource
 from search_space.errors import WalkbenchError
 from search_space.network import Network
