@@ -13,10 +13,9 @@ latents of a decoder with four stages are an eighth of it.
 import dataclasses
 from functools import lru_cache
 
-from proxies.twin import MIN_CHANNELS, REFERENCE_WIDTH, TwinError
+from proxies.twin import MIN_CHANNELS, REFERENCE_WIDTH, TwinError, with_groups
 from search_space.decoder.parts import DecoderStage, has_norms
 from search_space.decoder.spec import DecoderSpec
-from search_space.errors import SpecError
 
 
 @lru_cache(maxsize=4096)
@@ -43,13 +42,7 @@ def decoder_twin(
     if len({stage.channels for stage in stages}) == 1:
         changes["reduction"] = "resblock"
     groups = max(1, round(spec.norm_groups * scale)) if has_norms(spec) else spec.norm_groups
-    while True:
-        try:
-            return spec.replace(**changes, norm_groups=groups)
-        except SpecError as error:
-            if groups == 1:  # one group divides everything, so this is another rule
-                raise TwinError(f"twin rule spec: {error}") from None
-            groups //= 2
+    return with_groups(spec, changes, groups)
 
 
 def _stage(stage: DecoderStage, scale: float, where: str) -> DecoderStage:

@@ -31,14 +31,21 @@ UNet, each named in the error when it cannot be kept:
 """
 
 import dataclasses
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TypeVar, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
 from search_space.errors import SpecError, WalkbenchError
 from search_space.network import TWINS, Network, register_twin
 from search_space.spec import Conditions, Context, Stage, UNetSpec
 
+
+class _Replaceable(Protocol):
+    def replace(self, **changes: Any) -> Self: ...
+
+
 N = TypeVar("N", bound=Network)
+S = TypeVar("S", bound=_Replaceable)
 
 REFERENCE_WIDTH = 256  # the width whose twin is `width` wide: SnapGen's first stage
 MIN_CHANNELS = 4
@@ -94,6 +101,14 @@ def unet_twin(spec: UNetSpec, width: int, latent: int, *, channels: int, tokens:
         "latent_size": latent,
     }
     groups = max(1, round(spec.norm_groups * scale))
+    return with_groups(spec, changes, groups)
+
+
+def with_groups(spec: S, changes: Mapping[str, Any], groups: int) -> S:
+    """Return ``spec`` with ``changes`` and ``groups`` norm groups, halved until they divide.
+
+    Raises :class:`TwinError` where another rule of the spec fails.
+    """
     while True:
         try:
             return spec.replace(**changes, norm_groups=groups)

@@ -1,30 +1,16 @@
 """The page of ablations: each of its views on a small study, and a space that does not ship."""
 
-import json
 import shutil
 import sqlite3
-from pathlib import Path
+from functools import partial
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
-
 
 @pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_storage: str):
-    monkeypatch.chdir(tmp_path)
-
-    def run(storage: str = small_storage, **address: str) -> AppTest:
-        monkeypatch.setenv("WALKBENCH_STORAGES", json.dumps([storage]))
-        page = AppTest.from_file(str(APP), default_timeout=180)
-        for name, value in address.items():
-            page.query_params[name] = value
-        page.switch_page(str(APP.parent / "views" / "ablation.py")).run()
-        assert not page.exception
-        return page
-
-    return run
+def open_page(open_view):
+    return partial(open_view, "ablation")
 
 
 def headings(page: AppTest) -> list[str]:

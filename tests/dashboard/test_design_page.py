@@ -1,32 +1,18 @@
 """The page of a design: a trial by its address, beside any other; hostile names as text."""
 
-import json
 import shutil
 import sqlite3
-from pathlib import Path
+from functools import partial
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from studies.store import open_storage
 
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
-
 
 @pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.chdir(tmp_path)
-
-    def run(storage: str, **address: str) -> AppTest:
-        monkeypatch.setenv("WALKBENCH_STORAGES", json.dumps([storage]))
-        page = AppTest.from_file(str(APP), default_timeout=180)
-        for name, value in address.items():
-            page.query_params[name] = value
-        page.switch_page(str(APP.parent / "views" / "design.py")).run()
-        assert not page.exception
-        return page
-
-    return run
+def open_page(open_view):
+    return partial(open_view, "design")
 
 
 def headings(page: AppTest) -> list[str]:

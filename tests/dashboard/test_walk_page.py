@@ -1,7 +1,7 @@
 """The page of the walk: its path over a study, edits of it, figures of another phone marked."""
 
 import json
-from pathlib import Path
+from functools import partial
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,23 +10,11 @@ from dashboard import data
 from studies.walk_order import StepShare
 
 F, M = "F: published totals", "M: published percentages"
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
 
 @pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_storage: str):
-    monkeypatch.chdir(tmp_path)
-
-    def run(storage: str = small_storage, **address: str) -> AppTest:
-        monkeypatch.setenv("WALKBENCH_STORAGES", json.dumps([storage]))
-        page = AppTest.from_file(str(APP), default_timeout=180)
-        for name, value in address.items():
-            page.query_params[name] = value
-        page.switch_page(str(APP.parent / "views" / "walk.py")).run()
-        assert not page.exception
-        return page
-
-    return run
+def open_page(open_view):
+    return partial(open_view, "walk")
 
 
 def traces(page: AppTest) -> list[str]:
