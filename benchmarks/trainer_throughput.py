@@ -74,7 +74,7 @@ def recipe(given: argparse.Namespace, steps: int) -> TrainConfig:
             "run.validate_every": steps + 1,
             "run.checkpoint_every": steps + 1,
             "run.sample_every": 0,
-            "compute.compile": on_gpu,
+            "compute.compile": on_gpu or given.compile,
             "compute.precision": "auto" if on_gpu else "float32",
         }
     )
@@ -150,10 +150,14 @@ def ours_of(given: argparse.Namespace, folder: Path, steps: int) -> BundleTraine
     )
 
 
-def advance(trainer: BundleTrainer, steps: int) -> None:
+def advance(trainer: BundleTrainer, steps: int) -> float:
+    """Train on, and return the seconds of the steps; a run ends with a validation and a checkpoint,
+    which are none of a step."""
     run = dataclasses.replace(trainer.config.run, steps=trainer.step + steps)
     trainer.config = dataclasses.replace(trainer.config, run=run)
+    before = trainer.seconds
     trainer.train()
+    return trainer.seconds - before
 
 
 def products(train: Any) -> float:
@@ -174,13 +178,16 @@ def compare(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     total = WARM_UP + given.rounds * given.steps
     ours = ours_of(given, folder / "ours", total)
     plain = Plain(ours, ours_of(given, folder / "same", total).learner, like_ours=True)
-    loops = {"ours": lambda n: advance(ours, n), "plain": plain.train}
+    loops = {
+        "ours": lambda n: advance(ours, n),
+        "plain": lambda n: seconds_of(plain.train, n, given.device),
+    }
     for train in loops.values():
         train(WARM_UP)
     times: dict[str, list[float]] = {name: [] for name in loops}
     for turn in range(given.rounds):
         for name in sorted(loops, reverse=bool(turn % 2)):
-            times[name].append(seconds_of(loops[name], given.steps, given.device))
+            times[name].append(loops[name](given.steps))
     ratios = np.array(times["plain"]) / np.array(times["ours"])
     low, high = interval(ratios)
     with torch.no_grad():
@@ -234,6 +241,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--steps", type=int, default=4, help="of each loop in a round")
     parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--compile", action="store_true", help="ours, on a CPU too")
     parser.add_argument("--patience", type=float, default=3.0)
     parser.add_argument("--note", help="what the result should say, such as what ran beside it")
     given = parser.parse_args()

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +24,20 @@ os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("home", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+THINNED = 4  # of so many parameters of a thinned test, one runs in `make test`
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m leaves tests out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow all parameters of a thinned test but the first of every ``THINNED``."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for item in items:
+        if item.get_closest_marker("thinned"):
+            function = (item.path.as_posix(), item.name.split("[")[0])
+            if seen[function] % THINNED:
+                item.add_marker(pytest.mark.slow)
+            seen[function] += 1
 
 
 @pytest.fixture(autouse=True)

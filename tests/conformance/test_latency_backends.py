@@ -17,6 +17,7 @@ from search_space.plan import plan
 from search_space.presets import named_spec
 
 
+@pytest.mark.slow
 class TestOnnxRuntime(LatencyBackendSuite):
     @pytest.fixture(scope="class")
     @classmethod

@@ -70,6 +70,7 @@ def test_a_storage_without_studies_says_which_command_makes_one(open_page):
     assert page.code[0].value.startswith("walkbench study run demo")
 
 
+@pytest.mark.slow
 def test_the_example_study_is_one_click_away(open_page, small_storage, monkeypatch):
     monkeypatch.setattr(storages, "example_storage", lambda: small_storage)
     page = open_page("sqlite:///nowhere.db")
@@ -199,6 +200,7 @@ def test_designs_are_compared_side_by_side(open_page, small_storage):
     assert "F/mqa, trial 3" in head
 
 
+@pytest.mark.slow
 def test_another_storage_starts_the_view_anew(open_page, small_storage, tmp_path, monkeypatch):
     other = tmp_path / "other.db"
     make_small_study(str(other), trials=5)
@@ -211,6 +213,7 @@ def test_another_storage_starts_the_view_anew(open_page, small_storage, tmp_path
     assert int(page.text_input(key="trial").value) < 5
 
 
+@pytest.mark.slow
 def test_trials_that_end_meanwhile_appear(open_page, small_storage, tmp_path):
     copy = tmp_path / "copy.db"
     shutil.copy(small_storage.removeprefix("sqlite:///"), copy)
@@ -312,6 +315,7 @@ def test_the_overview_says_what_runs_what_failed_and_what_changed(
     assert any("1 more done, 1 more failed" in caption.value for caption in page.caption)
 
 
+@pytest.mark.slow
 def test_ten_thousand_trials_open_in_seconds(open_page, small_storage, tmp_path):
     path = Path(shutil.copy(small_storage.removeprefix("sqlite:///"), tmp_path / "many.db"))
     multiply(path, 10_000)

@@ -58,6 +58,7 @@ def test_a_study_has_its_values_its_front_and_its_budget(layers, run):
     assert {t.number for t in best} == {t.number for t in run.study.best_trials}  # Optuna agrees
 
 
+@pytest.mark.slow
 def test_tables_reports_figures_and_the_dashboard_show_it(layers, run, tmp_path, monkeypatch):
     study = study_data(run.study)
     url = f"sqlite:///{tmp_path}/s.db"

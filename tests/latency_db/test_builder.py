@@ -177,6 +177,7 @@ def start(path):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_measurement_resumes_and_repeats_at_most_the_block_it_was_on(tmp_path):
     path = tmp_path / "t.csv"
     first = start(path)

@@ -166,6 +166,7 @@ def iphone(tmp_path, **options):
     return coreml_iphone.IPhoneBackend(**given)
 
 
+@pytest.mark.slow
 def test_a_block_on_a_phone_is_the_slope_of_two_chains_without_the_floor(attached, tmp_path):
     backend = iphone(tmp_path / "packages")
     table = tmp_path / "phone.csv"
@@ -182,6 +183,7 @@ def test_a_block_on_a_phone_is_the_slope_of_two_chains_without_the_floor(attache
     assert "SECRET" not in table.read_text() and "Somebody" not in table.read_text()
 
 
+@pytest.mark.slow
 def test_an_operator_off_the_neural_engine_is_marked_loudly(attached, tmp_path):
     attached.fallback = True
     backend = iphone(tmp_path / "packages")

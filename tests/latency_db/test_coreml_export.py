@@ -85,18 +85,21 @@ def test_an_operator_that_copies_heads_is_not_among_them():
     assert not OPERATORS & {"tile", "tile_by_index"}  # so no conversion below can hold one
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", [name for name in BLOCKS if name not in ONCE])
 def test_a_half_precision_program_computes_what_the_block_computes(name):
     worst, _ = error_of(BLOCKS[name], IOS17)
     assert worst <= TOLERANCE["fp16"]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", BLOCKS)
 def test_a_single_precision_program_computes_what_the_block_computes(name):
     worst, _ = error_of(BLOCKS[name], IOS18)
     assert worst <= TOLERANCE["fp32"]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ["stack_mha", "layer_mqa_rms_rope", "resblock"])
 def test_the_neural_engine_layout_computes_what_the_block_computes(name):
     worst, facts = error_of(BLOCKS[name], ANE)
@@ -136,6 +139,7 @@ def test_ios18_keeps_attention_as_one_operator_and_ios17_does_not():
     assert "scaled_dot_product_attention" not in converted(MQA, IOS17)[2].operators
 
 
+@pytest.mark.slow
 def test_four_copies_have_four_times_the_operators_and_none_is_merged():
     one = converted(BLOCKS["resblock"], IOS17)[2]
     four = convert(BLOCKS["resblock"], 4, IOS17)[2]

@@ -106,6 +106,7 @@ def test_kid_is_its_formula_and_leaves_the_random_state_alone():
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_frechet_between_real_sets_falls_with_their_number_and_kid_does_not(real):
     few = distance("random-conv", real_samples(260, SIZE))
     many = distance("random-conv", real_samples(780, SIZE))

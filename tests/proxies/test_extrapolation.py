@@ -31,6 +31,7 @@ def test_an_exponential_without_noise_is_continued_closely():
     assert extrapolate(curve, 4000).value == pytest.approx(0.1, rel=1e-3)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("noise", [0.003, 0.02])
 def test_the_80_percent_interval_holds_between_70_and_97_percent_of_random_laws(noise):
     random, held = np.random.default_rng(7), []
@@ -46,6 +47,7 @@ def test_the_80_percent_interval_holds_between_70_and_97_percent_of_random_laws(
     assert 0.70 <= np.mean(held) <= 0.97
 
 
+@pytest.mark.slow
 def test_more_steps_never_promise_a_higher_loss():
     random = np.random.default_rng(3)
     for _ in range(4):

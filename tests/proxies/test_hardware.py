@@ -161,6 +161,7 @@ def test_a_compiled_run_trains_like_another(monkeypatch):
     assert names == [name for name, _ in plain.learner.named_parameters()]
 
 
+@pytest.mark.slow
 def test_a_compiler_that_fails_is_named(monkeypatch):
     def backend(graph, inputs):
         raise RuntimeError("no C++ compiler")

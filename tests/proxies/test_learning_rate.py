@@ -36,6 +36,7 @@ def outputs(trainer):
     return found
 
 
+@pytest.mark.slow
 def test_coordinates_move_alike_at_all_widths_and_grow_without_the_rule():
     narrow = moved(16, by_width=True)
     with_rule, without = moved(64, by_width=True), moved(64, by_width=False)
@@ -76,6 +77,7 @@ def test_only_matrices_whose_inputs_grow_are_slowed():
     assert multiplier["unet.down0.res0.conv1.bias"] == 1.0
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("width", [8, 32])
 def test_several_groups_train_as_well(width):
     trainer = made(width=width)

@@ -47,11 +47,13 @@ def test_a_batch_that_does_not_fit_is_named_with_the_one_that_does():
         roomy(room=3).advance(Budget(steps=1))
 
 
+@pytest.mark.slow
 def test_memory_for_no_sample_at_all_is_said_even_with_accumulation():
     with pytest.raises(WalkbenchError, match="even for a batch of 1; use a smaller width"):
         roomy(room=0, accumulate=True).advance(Budget(steps=1))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("room", [1, 3, 7])
 def test_accumulated_gradients_are_those_of_the_batch(room):
     whole, parts = made(), roomy(room, accumulate=True)
@@ -91,6 +93,7 @@ def test_a_resumed_run_accumulates_as_before(tmp_path):
     assert torch.equal(weights(whole), weights(second))
 
 
+@pytest.mark.slow
 def test_a_batch_that_cannot_be_copied_to_the_device_names_the_one_that_can(monkeypatch):
     def put(self, tensor):
         if len(tensor) > 3:

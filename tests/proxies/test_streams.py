@@ -64,6 +64,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_another_process_with_another_design_sees_the_same_samples(folder):
     environment = {**os.environ, "PYTHONHASHSEED": "77"}
     there = subprocess.run(

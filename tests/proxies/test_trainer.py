@@ -41,6 +41,7 @@ def test_another_seed_gives_another_run():
     assert trained(2).score().losses != trained(2, seed=1).score().losses
 
 
+@pytest.mark.slow
 def test_training_lowers_the_validation_loss():
     trainer = trained(steps=50)
     assert trainer.score().value < 0.7 * trainer.loss_function.start
@@ -65,6 +66,7 @@ def test_candidates_share_data_noise_times_and_the_weights_they_have_in_common()
     assert all(torch.equal(p, other[n]) for n, p in fresh_a.learner.named_parameters())
 
 
+@pytest.mark.slow
 def test_common_random_numbers_cut_the_variance_of_a_difference():
     separable = dataclasses.replace(small_spec().stages[0], conv=Conv("separable"))
     other = small_spec(stages=(separable, small_spec().stages[1]))

@@ -76,6 +76,7 @@ def test_twins_of_walk_neighbours_differ_in_the_fields_in_which_the_steps_differ
         assert small ^ full == untold, (name_a, name_b)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", all_named())
 def test_every_named_twin_builds_and_runs(name):
     spec = twin(named_spec(name))

@@ -40,6 +40,7 @@ def spaces(data: st.DataObject, bases: Path) -> SearchSpace:
     return SearchSpace.from_toml("\n".join(lines))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 2**32))
 def test_params_of_a_suggested_design_lead_back_to_it(

@@ -37,6 +37,7 @@ def parameters(unet: UNet) -> int:
     return sum(p.numel() for p in unet.parameters())
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", NAMES)
 def test_macs_equal_torchs_flop_counter_to_the_last_unit(name: str) -> None:
     spec = named_spec(name)
@@ -45,6 +46,7 @@ def test_macs_equal_torchs_flop_counter_to_the_last_unit(name: str) -> None:
     assert 2 * cost(spec).macs == counter.get_total_flops()
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", NAMES)
 def test_the_sum_of_blocks_equals_a_trace_of_the_whole_network(name: str) -> None:
     spec = named_spec(name)

@@ -48,6 +48,7 @@ def facts(t: Tensor) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.slow
 def test_rules_say_what_torch_says_for_every_block_of_every_named_spec() -> None:
     blocks = {step.block for spec in all_named().values() for _, step in plan(spec).steps()}
     with torch.device("meta"), torch.no_grad(), Compare() as both:
@@ -56,6 +57,7 @@ def test_rules_say_what_torch_says_for_every_block_of_every_named_spec() -> None
     assert {"native_group_norm", "native_layer_norm", "addmm", "cat", "add"} <= both.answered
 
 
+@pytest.mark.slow
 @given(specs())
 @settings(max_examples=6)
 def test_rules_say_what_torch_says_for_any_spec(spec: UNetSpec) -> None:
@@ -127,6 +129,7 @@ def test_operands_that_do_not_fit_still_fail(call: Any) -> None:
         trace(Module(), X)
 
 
+@pytest.mark.slow
 def test_pricing_sdxl_does_not_import_torchs_compiler() -> None:
     code = (
         "import sys, search_space.cost as c, search_space.presets as p;"

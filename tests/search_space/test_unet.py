@@ -33,6 +33,7 @@ def random_inputs(spec: UNetSpec, batch: int = 2) -> dict[str, torch.Tensor]:
     return example_inputs(spec, batch, torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @given(specs(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 2))
 @settings(max_examples=12)
 def test_any_valid_spec_keeps_the_shape_of_any_latents(
@@ -66,6 +67,7 @@ def _reads_context(spec: UNetSpec) -> bool:
     return any(part.cross_attention for part in (*paths, *([spec.mid] if spec.mid else [])))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ["sdxl", "sd15", "dreamlite", "snapgen-t2i", "M/qk-norm-rope"])
 def test_named_specs_run_on_meta_at_a_small_oblong_latent(name: str) -> None:
     spec = named_spec(name).replace(latent_size=16)

@@ -65,6 +65,7 @@ def test_costs_are_exact_ratios():
     assert effects["+ early-condition"].costs["latency_ms"] is None
 
 
+@pytest.mark.slow
 def test_every_design_is_trained_under_every_seed_and_judged_by_pairs():
     found = around(POCKET, named_spec("F/mqa"), ["ff_ratio"])
     settings = tiny_run().settings
@@ -93,6 +94,7 @@ def run(*words):
     return CliRunner().invoke(app, ["ablate", *words])
 
 
+@pytest.mark.slow
 def test_the_command_trains_when_told_how_long():
     words = ["--around", "F/mqa", "--space", "pocket", "--factors", "ff_ratio", "--steps", "2"]
     small = ["--width", "8", "--latent", "24", "--batch", "2", "--seeds", "2"]
@@ -102,6 +104,7 @@ def test_the_command_trains_when_told_how_long():
     assert row["verdict"] in ("REAL", "INSIDE NOISE") and row["seeds"] == 2
 
 
+@pytest.mark.slow
 def test_the_order_of_the_walk_is_shown_by_metric():
     done = run("--walk", "F", "--order", "--format", "json")
     assert {row["metric"] for row in json.loads(done.stdout)} == {"latency_ms", "params", "macs"}

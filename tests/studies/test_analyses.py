@@ -35,6 +35,7 @@ def column(found, name):
     return [row[at] for row in found.table.rows]
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_known_not_to_rank_says_so_beside_every_number(example):
     loss = METRICS.get("proxy_loss")
     assert heading(loss, example.trials) == "proxy loss, not a ranking"
@@ -107,6 +108,7 @@ def test_an_unknown_analysis_names_the_known_ones(example):
         cards(example, ["walks"])
 
 
+@pytest.mark.slow
 def test_latencies_of_two_revisions_are_marked_under_every_figure_and_table(example):
     def priced_again(trial):
         origin = dataclasses.replace(trial.latency_origin, revision="b")

@@ -80,6 +80,7 @@ def run_fresh(script: str, *folders: Path) -> list[torch.Tensor]:
     return [torch.load(folder / "out.pt") for folder in folders]
 
 
+@pytest.mark.slow
 def test_stock_diffusers_loads_the_folder_in_a_fresh_process_and_agrees(tmp_path):
     folders, expected = [], []
     for spec, name in ((STOCK, "UNet2DConditionModel"), (DREAMLITE, "DreamLiteUNetModel")):
@@ -101,6 +102,7 @@ def test_stock_diffusers_loads_the_folder_in_a_fresh_process_and_agrees(tmp_path
         assert torch.allclose(theirs, ours, atol=1e-5)  # float32, other order of sums
 
 
+@pytest.mark.slow
 def test_a_design_of_our_own_loads_in_a_fresh_process_without_diffusers(tmp_path):
     done = export(Exportable(OWN), tmp_path / "design")
     assert done.class_name == CLASS_NAME
@@ -220,6 +222,7 @@ export(Exportable(spec), Path(sys.argv[2]), overwrite=True, progress=kill)
 """
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("before", [False, True], ids=["new", "overwrite"])
 def test_a_killed_export_blocks_nothing_and_leaves_the_one_before(tmp_path, before):
     spec, folder = tmp_path / "own.json", tmp_path / "design"
@@ -275,6 +278,7 @@ def test_an_export_of_a_newer_version_is_refused_by_name(tmp_path):
             attempt()
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("spec", [STOCK, OWN], ids=["stock", "own"])
 @pytest.mark.parametrize("naming", ["ours", "prefixed", "saved", "export"])
 def test_weights_come_from_any_checkpoint_of_the_network(tmp_path, spec, naming):

@@ -56,6 +56,7 @@ def test_new_seeds_are_new_and_finished_runs_are_not_trained_again(run):
         assert (again[name][:2] == losses).all()
 
 
+@pytest.mark.slow
 def test_the_settings_are_those_of_the_study(run):
     settings = settings_of(study_data(run[0].study))
     assert settings == TrainingSettings(
@@ -85,6 +86,7 @@ def test_a_study_that_cannot_be_trained_again_says_why(proxy, message):
         settings_of(study)
 
 
+@pytest.mark.slow
 def test_the_command_lists_the_front_with_its_ties(run):
     words = ["study", "seeds", "small", "--seeds", "2", "--storage", str(run[1])]
     done = CliRunner().invoke(app, [*words, "--format", "json"])

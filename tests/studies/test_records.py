@@ -91,6 +91,7 @@ def test_a_trial_with_fields_of_another_version_is_named():
         study_data(study)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trials", [10, 40])
 def test_a_study_decodes_each_trial_a_constant_number_of_times(tmp_path, monkeypatch, trials):
     counted = []

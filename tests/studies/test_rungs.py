@@ -313,6 +313,7 @@ def test_a_front_holds_the_highest_rung_and_marks_the_rest(start):
     assert {study.trials[n].rung for n in lower} == {0, 1}
 
 
+@pytest.mark.slow
 def test_greybox_brings_losses_of_lower_rungs_to_the_highest(start):
     found = study_data(start(trials=14, sampler="greybox", fix="{}").study).trials
     assert sum(t.done for t in found) == 14 and {t.rung for t in found} == {0, 1, 2}

@@ -175,6 +175,7 @@ def test_running_again_adds_until_the_total_and_then_nothing(start):
     assert [row.number for row in study_data(finished.study).trials] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("sampler", "trials"), [("tpe", 13), ("random", 4), ("nsga2", 4)])
 def test_one_seed_gives_the_same_suggestions_however_often_it_is_resumed(tmp_path, sampler, trials):
     def designs(name, *stops, seed=0):
@@ -325,6 +326,7 @@ def start_worker(folder, seconds):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.command
 def test_the_trial_of_a_killed_worker_is_let_go_and_made_up_for(start, tmp_path):
     worker = start_worker(tmp_path, 600)
@@ -337,6 +339,7 @@ def test_the_trial_of_a_killed_worker_is_let_go_and_made_up_for(start, tmp_path)
     assert run.done == 6 and sum(row.name == "F/mqa" for row in found) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.command
 def test_a_second_worker_leaves_the_first_ones_trial_alone_and_shares_the_total(start, tmp_path):
     worker = start_worker(tmp_path, 2)

@@ -54,6 +54,7 @@ def test_the_history_is_the_volume_of_every_beginning(points, objectives):
     assert volume_history(array, reference) == pytest.approx(wanted)
 
 
+@pytest.mark.slow
 def test_columns_equal_records(storage):
     opened = open_for_reading(storage)
     (name,) = read_names(opened)

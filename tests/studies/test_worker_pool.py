@@ -21,6 +21,7 @@ def states(study):
     return [trial.state for trial in study_data(study).trials if not trial.interrupted]
 
 
+@pytest.mark.slow
 def test_three_workers_run_exactly_what_was_asked(tmp_path):
     config = make_config(tmp_path, trials=11, **SIZES)
     seen = []

@@ -42,6 +42,7 @@ def test_differences_are_the_worst_of_all_outputs():
     assert found["rms_error_of_rms"] == pytest.approx(0.3 / 2**0.5)
 
 
+@pytest.mark.slow
 def test_an_operator_that_core_ai_lacks_is_a_readable_error(tmp_path, monkeypatch):
     from latency_db.packages import coreai_runtime
     from latency_db.packages.part_module import PartModule, part_inputs

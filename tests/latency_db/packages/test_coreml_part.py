@@ -70,6 +70,7 @@ def relative_rms(got, wanted):
     return float((got - wanted).square().mean().sqrt() / wanted.square().mean().sqrt())
 
 
+@pytest.mark.slow
 def test_names_shapes_and_types_are_those_of_apples_pipelines():
     ports = coreml_package._ports(converted(FP16)[0].model)
     assert {port["name"]: tuple(port["shape"]) for port in ports["inputs"]} == APPLE
@@ -112,6 +113,7 @@ def test_no_head_is_copied_and_ios18_fuses_attention():
     assert facts.operators["scaled_dot_product_attention"] == 6
 
 
+@pytest.mark.slow
 def test_six_bits_correlate_above_0999_and_four_above_099_each_weight():
     for bits, least in ((6, 0.999), (4, 0.99)):
         weights = palettised(bits)[1]
@@ -175,6 +177,7 @@ def test_a_weight_that_stays_uncompressed_is_an_error_that_names_it(monkeypatch)
         palettise(converted(FP16)[0].model, converted(FP16)[0].module, 4)
 
 
+@pytest.mark.slow
 def test_a_wrong_palette_is_noticed(monkeypatch):
     def reversed_palette(values, bits):
         table, indices = palette(values, bits)

@@ -54,6 +54,7 @@ def names(tmp_path):
     return sorted(path.name for path in (tmp_path / "out").iterdir() if path.name != "lock")
 
 
+@pytest.mark.slow
 def test_notes_say_what_was_made_and_what_it_cost(tmp_path):
     notes = written(tmp_path)
     assert [note["file"] for note in notes] == ["UnetChunk1.toy", "UnetChunk2.toy"]
@@ -61,6 +62,7 @@ def test_notes_say_what_was_made_and_what_it_cost(tmp_path):
     assert read_packages(tmp_path / "out") == notes
 
 
+@pytest.mark.slow
 def test_complete_packages_are_left_alone(tmp_path):
     assert written(tmp_path) == written(tmp_path)
     assert calls(tmp_path) == ["0", "1"]

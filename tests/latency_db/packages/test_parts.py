@@ -51,6 +51,7 @@ def test_parts_one_after_the_other_compute_the_network_to_the_bit(make, count):
     assert torch.equal(chained(cut_into(spec, count, sizes_at(16)), inputs), wanted)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ["sdxl", "dreamlite", "M/early-condition"])
 def test_published_topologies_survive_three_cuts(name):
     spec = small(name)

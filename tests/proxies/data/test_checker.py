@@ -8,6 +8,7 @@ from proxies.data.shapes import Scene, Thing, render
 PER_SPLIT = {24: 400, 32: 150, 64: 60}
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("size", PER_SPLIT)
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_picture_is_read_back_exactly(split, size):

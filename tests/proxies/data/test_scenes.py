@@ -17,6 +17,7 @@ def kinds(things):
     return sorted((t.shape, t.color, t.fill) for t in things)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("size", [32, 48])
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("task", TASKS)

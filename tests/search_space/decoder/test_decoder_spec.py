@@ -37,6 +37,7 @@ def test_any_decoder_survives_json_and_its_draft(spec: DecoderSpec) -> None:
     assert DECODER_AXES.freeze(draft) == spec
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(decoders())
 def test_any_decoder_costs_what_a_trace_of_the_whole_network_costs(spec: DecoderSpec) -> None:

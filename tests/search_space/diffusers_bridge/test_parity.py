@@ -29,6 +29,7 @@ PARAMS = {
 STOCK = sorted(set(PARAMS) - {"dreamlite"})
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", PARAMS)
 def test_published_config_has_the_parameters_of_the_published_network(name, published):
     config = published(name)
@@ -53,6 +54,7 @@ def test_refiner_has_five_size_numbers_beside_pooled_text_of_1280(published):
     assert (conditions.pooled_width, conditions.size_ids) == (1280, 5)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", STOCK)
 def test_shrunk_network_gives_the_output_of_diffusers(name, shrunk, gap):
     assert gap(shrunk(name)) < EXACT
@@ -99,11 +101,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", VARIANTS)
 def test_sd15_with_other_fields_gives_the_output_of_diffusers(name, shrunk, gap):
     assert gap({**shrunk("sd15"), **VARIANTS[name]}) < EXACT
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "changes",
     [
@@ -162,6 +166,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     return config
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(config=configs())
 def test_any_config_gives_the_output_of_diffusers_and_comes_back_as_itself(config, gap):

@@ -84,6 +84,7 @@ def test_the_table_of_blocks_shows_figures_and_keys_in_full() -> None:
     assert "kind=separable" in out
 
 
+@pytest.mark.slow
 def test_crosscheck_lists_every_tool_with_its_reason() -> None:
     pytest.importorskip("fvcore")
     pytest.importorskip("thop")

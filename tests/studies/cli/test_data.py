@@ -114,6 +114,7 @@ def test_ctrl_c_exits_with_130_and_the_next_run_goes_on(made, cached, tmp_path, 
     assert [(out / n).read_bytes() for n in names] == [(cached / n).read_bytes() for n in names]
 
 
+@pytest.mark.slow
 @pytest.mark.command
 def test_a_real_ctrl_c_ends_a_real_run(made, tmp_path):
     out = tmp_path / "out"

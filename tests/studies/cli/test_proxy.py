@@ -40,6 +40,7 @@ def test_the_table_names_loss_steps_and_parameters(spec):
         assert word in result.stdout
 
 
+@pytest.mark.slow
 def test_samples_are_a_grid_of_pictures(spec, tmp_path):
     path = tmp_path / "grid.png"
     result = invoke(spec, "--steps", "2", "--batch", "4", "--samples", str(path))
@@ -66,6 +67,7 @@ def test_an_interruption_prints_what_was_reached_and_exits_as_interrupted(spec, 
     assert data["value"] < data["start"]
 
 
+@pytest.mark.slow
 def test_a_second_run_goes_on_from_the_checkpoint(spec, tmp_path):
     path = str(tmp_path / "run")
     for steps in ("2", "5"):

@@ -53,6 +53,7 @@ def test_a_run_carries_composition_distances_and_a_longer_run(
     assert "only 256 pictures" in result.stderr
 
 
+@pytest.mark.slow
 def test_composition_is_of_the_prompts_that_were_asked_for(spec, short_drawing):
     words = ("--steps", "2", "--composition", "--draw", "8", "--format", "json")
     found = {
@@ -94,6 +95,7 @@ def test_what_was_not_asked_for_is_not_there(spec):
     assert score.curve == ()
 
 
+@pytest.mark.slow
 def test_too_short_a_run_costs_the_prediction_and_not_the_score(spec):
     result = invoke(spec, "--steps", "3", "--extrapolate", "100", "--format", "json")
     assert result.exit_code == 1
@@ -122,6 +124,7 @@ def test_a_run_that_is_refused_leaves_no_file(spec, tmp_path):
     assert not grid.exists()
 
 
+@pytest.mark.slow
 def test_a_loss_worse_than_none_on_the_way_is_null_in_json(spec, monkeypatch):
     monkeypatch.setattr("proxies.trainer.WORTHLESS", 0.0)
     words = ("--steps", "12", "--extrapolate", "100", "--format", "json")

@@ -62,6 +62,7 @@ def test_every_dependency_has_its_pip_line():
     assert named == set(LIBRARIES.values())
 
 
+@pytest.mark.thinned
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("words", ["spec list --format json", "space list", "--help"])
 def test_an_output_that_cannot_be_written_is_an_error_in_one_line(words):

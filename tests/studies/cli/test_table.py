@@ -78,6 +78,7 @@ for width in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no pty")
 def test_a_table_in_a_terminal_keeps_every_number(monkeypatch):
     widths, commands = [80, 100], [words.format(**STORAGES).split() for words in IN_BOTH]

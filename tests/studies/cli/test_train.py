@@ -92,6 +92,7 @@ def test_a_folder_that_is_no_export_is_refused(tmp_path):
     assert "walkbench export" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.command
 def test_sigterm_saves_ends_with_143_and_the_same_command_goes_on(bundle):
     words = ("train", bundle, "--data", "shapes", "--steps", 100000, "--format", "json")

@@ -18,6 +18,7 @@ class TestSerial(EngineSuite):
         return SerialEngine(**options)
 
 
+@pytest.mark.slow
 class TestProcesses(EngineSuite):
     def make(self, **options):
         return ProcessEngine(**{"workers": 2, **options})
@@ -46,6 +47,7 @@ def test_a_killed_worker_is_an_error_of_every_waiting_run_and_says_what_to_do():
             processes.submit(tiny_run()).result(timeout=60)
 
 
+@pytest.mark.slow
 def test_an_interruption_leaves_no_worker_behind():
     def interrupted():
         with ProcessEngine(workers=2) as processes:

@@ -30,6 +30,7 @@ def test_no_trial_is_over_budget_and_named_designs_come_first(tmp_path):
     assert len({trial.digest for trial in trials}) == 8
 
 
+@pytest.mark.slow
 def test_a_study_that_was_interrupted_suggests_the_same_designs(tmp_path):
     whole = run(tmp_path, 12, name="whole")
     resumed = run(tmp_path, 11, 12, name="resumed")
