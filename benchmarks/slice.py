@@ -40,7 +40,7 @@ CHECKED, JUDGED = 120, 1000  # pictures on the way, and at the end
 STEPS, GUIDANCE = 20, 3.0
 RECIPE = {
     "data.train_images": 16384,
-    "flow.shift": 3.0,  # what the words say, colour above all, is settled while little but noise is seen
+    "flow.shift": 3.0,  # colours are settled where little but noise is seen
     "optimizer.name": "muon",
     "optimizer.learning_rate": 1.2e-2,
     "optimizer.warm_up": 50,
