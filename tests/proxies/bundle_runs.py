@@ -38,8 +38,8 @@ def tiny_pixels(**changes) -> UNetSpec:
         Stage(16, 2, 8, attends, attends, kv_heads=2),
     )
     fields = {"norm_groups": 4, "in_channels": 3, "out_channels": 3, "latent_size": 16}
-    context = Context(16, 12)
-    return UNetSpec(stages, Mid(), time_width=16, context=context, **{**fields, **changes})
+    fields |= {"context": Context(16, 12), **changes}
+    return UNetSpec(stages, Mid(), time_width=16, **fields)
 
 
 def alone(rank=0, count=1) -> Processes:

@@ -131,3 +131,28 @@ def test_two_gloo_processes_train_as_one_does(bundle):
     assert float(two[-1]["validation_loss"]) == pytest.approx(
         float(one[-1]["validation_loss"]), rel=1e-3
     )
+
+
+@pytest.mark.slow
+def test_a_design_of_latents_trains_on_a_cache_of_latents_and_embeddings(tmp_path):
+    from tests.proxies.data import tiny_models
+    from tests.proxies.data.files import fill
+    from search_space.spec import Context
+
+    tiny_models.save_vae(tmp_path / "vae")
+    tiny_models.save_text_encoder(tmp_path / "clip")
+    fill(tmp_path / "pictures", 24)
+    sources = ("--images", tmp_path / "pictures", "--vae", tmp_path / "vae")
+    sizes = ("--text-encoder", tmp_path / "clip", "--size", 24, "--tokens", 10)
+    cached = invoke("data", "cache", tmp_path / "cache", *sources, *sizes)
+    assert cached.exit_code == 0, cached.stderr
+    folder = tmp_path / "exported"
+    spec = tiny_pixels(in_channels=4, out_channels=4, latent_size=12, context=Context(8, 10))
+    export(Exportable(spec), folder)
+    words = ("--set", "run.batch=4", "--set", "data.validation_images=4", "--steps", 2)
+    done = invoke("train", folder, "--data", tmp_path / "cache", *words, "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert row["steps"] == 2
+    facts = json.loads((folder / "training" / "bundle" / "export.json").read_text())
+    assert facts["weights"]["kind"] == "checkpoint"
