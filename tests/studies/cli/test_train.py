@@ -135,9 +135,9 @@ def test_two_gloo_processes_train_as_one_does(bundle):
 
 @pytest.mark.slow
 def test_a_design_of_latents_trains_on_a_cache_of_latents_and_embeddings(tmp_path):
+    from search_space.spec import Context
     from tests.proxies.data import tiny_models
     from tests.proxies.data.files import fill
-    from search_space.spec import Context
 
     tiny_models.save_vae(tmp_path / "vae")
     tiny_models.save_text_encoder(tmp_path / "clip")
