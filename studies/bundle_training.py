@@ -19,6 +19,7 @@ from proxies.bundle_training.learner import learner_of
 from proxies.bundle_training.parts import save_parts
 from proxies.bundle_training.processes import Processes
 from proxies.bundle_training.trainer import BundleTrainer, Watcher
+from proxies.bundle_training.words import read_words
 from proxies.data.latents import CachedLatents
 from proxies.flow_matching import Moments
 from proxies.train_config import TrainConfig
@@ -51,8 +52,9 @@ def prepare(
     fit, a damaged checkpoint, and a run of other settings in ``run``.
     """
     unet = load_exported(folder)
-    loaded = load(data, unet.spec, config.data)
     fresh = _read(folder / FACTS_FILE).get("weights", {}).get("kind", "initial") == "initial"
+    earlier = None if fresh else read_words(folder)
+    loaded = load(data, unet.spec, config.data, *([earlier.book] if earlier else []))
     learner = learner_of(
         unet,
         _moments(folder, loaded, config, fresh=fresh),
@@ -60,6 +62,8 @@ def prepare(
         config.run.seed,
         fresh=fresh,
     )
+    if earlier is not None and learner.words is not None:
+        earlier.put_into(learner.words)
     trainer = BundleTrainer(
         learner, loaded, config, run, processes,
         empty=_empty(loaded, config), stop=stop, watchers=watchers,

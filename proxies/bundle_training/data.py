@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from proxies.bundle_training.words import encode_all, vocabulary
+from proxies.bundle_training.words import PAD, UNKNOWN, encode_all, vocabulary
 from proxies.data.cache_index import INDEX
 from proxies.data.dataset import Captioned, shapes, to_float
 from proxies.data.entries import Sample, Skipped, read
@@ -50,8 +50,13 @@ class Loaded:
     skipped: tuple[Skipped, ...] = ()
 
 
-def load(data: str, spec: UNetSpec, config: DataConfig) -> Loaded:
-    """Read ``data``; raises :class:`WalkbenchError` where there are none or they do not fit."""
+def load(
+    data: str, spec: UNetSpec, config: DataConfig, known: tuple[str, ...] = (PAD, UNKNOWN)
+) -> Loaded:
+    """Read ``data``; words that are ``known`` keep their numbers.
+
+    Raises :class:`WalkbenchError` where there are no data or they do not fit.
+    """
     if data not in NAMES and (Path(data) / INDEX).is_file():
         return _cached(data, spec, config)
     if spec.in_channels != 3:
@@ -63,7 +68,7 @@ def load(data: str, spec: UNetSpec, config: DataConfig) -> Loaded:
     if data in NAMES:
         if config.crop == "aspect":
             raise WalkbenchError(f"crop aspect is for pictures; {data!r} are square")
-        return _captioned(_named(data, spec.latent_size, config), spec)
+        return _captioned(_named(data, spec.latent_size, config), spec, known)
     listing = list_pictures(data)
     held = [entry for entry in listing.entries if held_out(entry.key)]
     rest = [entry for entry in listing.entries if not held_out(entry.key)]
@@ -74,8 +79,9 @@ def load(data: str, spec: UNetSpec, config: DataConfig) -> Loaded:
     samples = [x for x in found if isinstance(x, Sample)]
     held_samples = [x for x in found_held if isinstance(x, Sample)]
     if config.crop == "centre":
-        return _captioned(split([*samples, *held_samples], "pictures", 1, skipped, data), spec)
-    return _of_aspects(samples, held_samples, skipped, data, spec)
+        parts = split([*samples, *held_samples], "pictures", 1, skipped, data)
+        return _captioned(parts, spec, known)
+    return _of_aspects(samples, held_samples, skipped, data, spec, known)
 
 
 def _named(data: str, size: int, config: DataConfig) -> Parts[Captioned]:
@@ -92,8 +98,8 @@ def _named(data: str, size: int, config: DataConfig) -> Parts[Captioned]:
     return parts
 
 
-def _captioned(parts: Parts[Captioned], spec: UNetSpec) -> Loaded:
-    book, tokens = vocabulary(parts.train.captions), spec.context.tokens
+def _captioned(parts: Parts[Captioned], spec: UNetSpec, known: tuple[str, ...]) -> Loaded:
+    book, tokens = vocabulary(parts.train.captions, known), spec.context.tokens
     train, validation = (
         dataclasses.replace(
             part,
@@ -196,11 +202,12 @@ def _of_aspects(
     skipped: tuple[Skipped, ...],
     data: str,
     spec: UNetSpec,
+    known: tuple[str, ...],
 ) -> Loaded:
     side = spec.latent_size
     square = np.zeros((side, side, 3), dtype=np.uint8)  # only to check and to name what is there
     thin = [dataclasses.replace(sample, picture=square) for sample in samples]
-    parts = _captioned(split([*thin, *held], "pictures", 1, skipped, data), spec)
+    parts = _captioned(split([*thin, *held], "pictures", 1, skipped, data), spec, known)
     assert isinstance(parts.train, Captioned)
     train = AspectPictures(
         f"{parts.train.name}-aspect",

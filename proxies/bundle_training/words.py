@@ -14,24 +14,33 @@ saved: stock pipelines open it without any code of ours.
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from proxies.data.entries import words
+from search_space.errors import WalkbenchError
 
 PAD, UNKNOWN = "<pad>", "<unk>"  # numbers 0 and 1
 MOST = 16384  # words that are told apart: the most frequent ones
 EPS = 1e-5  # of the norm
+CLIP_NAMES = {  # a tensor of CLIP's text model: the parameter of WordTable that it is
+    "text_model.embeddings.token_embedding.weight": "words.weight",
+    "text_model.embeddings.position_embedding.weight": "places.weight",
+    "text_model.final_layer_norm.weight": "norm.weight",
+    "text_model.final_layer_norm.bias": "norm.bias",
+}
 
 
-def vocabulary(captions: Iterable[str]) -> tuple[str, ...]:
-    """Return the words of ``captions``, the most frequent first, after padding and unknown."""
+def vocabulary(captions: Iterable[str], known: tuple[str, ...] = (PAD, UNKNOWN)) -> tuple[str, ...]:
+    """Return ``known`` and the other words of ``captions``, the most frequent first."""
     counted = Counter(word for caption in captions for word in words(caption))
-    ranked = sorted(counted, key=lambda word: (-counted[word], word))
-    return (PAD, UNKNOWN, *ranked[: MOST - 2])
+    ranked = sorted(counted.keys() - set(known), key=lambda word: (-counted[word], word))
+    return (*known, *ranked[: MOST - len(known)])
 
 
 def encode(caption: str, book: tuple[str, ...], tokens: int) -> list[int]:
@@ -58,6 +67,44 @@ class WordTable(nn.Module):
         """Return the embeddings."""
         out: Tensor = self.norm(self.words(text) + self.places.weight)
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedWords:
+    """The text encoder of an earlier training: its words and the state of its table."""
+
+    book: tuple[str, ...]
+    table: dict[str, Tensor]
+
+    def put_into(self, table: WordTable) -> None:
+        """Copy the state into a table of the same words and maybe further ones."""
+        with torch.no_grad():
+            for name, weights in table.named_parameters():
+                weights[: len(self.table[name])] = self.table[name]
+
+
+def read_words(bundle: Path) -> TrainedWords | None:
+    """Return the words that :func:`save_encoder` wrote into ``bundle``, None for other encoders.
+
+    Raises :class:`WalkbenchError` where tokenizer and encoder do not belong together.
+    """
+    try:
+        config = json.loads((bundle / "text_encoder" / "config.json").read_text(encoding="utf-8"))
+        model = json.loads((bundle / "tokenizer" / "tokenizer.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    vocab = model.get("model", {}).get("vocab")
+    if config.get("num_hidden_layers") != 0 or model.get("model", {}).get("type") != "WordLevel":
+        return None
+    book = tuple(sorted(vocab, key=lambda word: int(vocab[word])))
+    stored = load_file(bundle / "text_encoder" / "model.safetensors")
+    table = {ours: stored[theirs] for theirs, ours in CLIP_NAMES.items()}
+    if len(table["words.weight"]) != len(book):
+        raise WalkbenchError(
+            f"the text encoder in {str(bundle)!r} has {len(table['words.weight'])} words and its "
+            f"tokenizer {len(book)}; copy both from one training"
+        )
+    return TrainedWords(book, table)
 
 
 def save_tokenizer(folder: Path, book: tuple[str, ...], tokens: int) -> tuple[str, str]:
@@ -130,13 +177,9 @@ def save_encoder(folder: Path, table: dict[str, Tensor]) -> tuple[str, str]:
         "dtype": "float32",
     }
     _json(folder / "config.json", config)
-    names = {
-        "text_model.embeddings.token_embedding.weight": "words.weight",
-        "text_model.embeddings.position_embedding.weight": "places.weight",
-        "text_model.final_layer_norm.weight": "norm.weight",
-        "text_model.final_layer_norm.bias": "norm.bias",
+    tensors = {
+        theirs: table[ours].detach().float().contiguous() for theirs, ours in CLIP_NAMES.items()
     }
-    tensors = {theirs: table[ours].detach().float().contiguous() for theirs, ours in names.items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     return "transformers", name
 
