@@ -77,10 +77,18 @@ def trial_of(number: int, name: str | None, storage: str | None) -> "tuple[Study
 
 
 def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
+    whole, found = trial_of(number, name, storage)
+    return exportable_trial(whole, found)
+
+
+def exportable_trial(whole: "StudyData", found: "TrialRecord") -> Exportable:
+    """Return what an export says of trial ``found`` of study ``whole``.
+
+    Raises :class:`WalkbenchError` where the trial has no UNet.
+    """
     from studies.picture_metrics import PICTURE
     from studies.summary import latency_dict, score_dict
 
-    whole, found = trial_of(number, name, storage)
     return Exportable(
         _unet_of(found),
         name=found.name,
@@ -88,7 +96,7 @@ def _of_trial(number: int, name: str | None, storage: str | None) -> Exportable:
         score=score_dict(found),
         trial={
             "study": whole.name,
-            "number": number,
+            "number": found.number,
             "state": found.state,
             "rung": found.rung + 1,
             "rungs": max(len(whole.shared.rungs), 1),

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("search_space", "latency_db", "proxies", "studies", "dashboard")
+PACKAGES = ("search_space", "latency_db", "proxies", "studies", "dashboard", "walkbench")
 
 
 def modules() -> dict[str, Path]:
-    """Every module of the five packages by its dotted name."""
+    """Every module of the packages by its dotted name."""
     files = (file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
     names = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files}
     return {name.removesuffix(".__init__"): file for name, file in names.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("search_space", "latency_db", "proxies", "studies", "dashboard")
+PACKAGES = ("search_space", "latency_db", "proxies", "studies", "dashboard", "walkbench")
 NEEDED = ("pyproject.toml", "README.md", "LICENSE", *PACKAGES)
 
 
