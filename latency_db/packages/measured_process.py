@@ -11,12 +11,13 @@ A conversion holds gigabytes and libraries keep some of them; the process takes 
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from search_space.errors import WalkbenchError
@@ -42,7 +43,7 @@ def run_measured(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Mea
     """
     # spawn: torch's threads do not survive a fork
     context = get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=start_worker) as pool:
         try:
             return pool.submit(_measure, work, *args, **kwargs).result()
         except BrokenProcessPool:
@@ -60,9 +61,20 @@ def _measure(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Measured[An
     return Measured(result, round(time.monotonic() - started, 2), round(peak * unit / 1e9, 3))
 
 
-def _one_thread() -> None:
-    """Torch's threads gain a conversion little and take the machine from everything else."""
+def start_worker() -> None:
+    """Use one thread, of which more gain a conversion little, and end with the parent process.
+
+    A worker whose parent is killed would go on, and then wait for work with all its memory.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

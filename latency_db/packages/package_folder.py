@@ -8,20 +8,19 @@ it says so. A run that was stopped skips the parts whose notes match and makes t
     packages.json                                      all notes, in order
 """
 
-import errno
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from latency_db.packages.atomic_package import disk_errors, package_at
 from latency_db.packages.measured_process import run_measured
 from latency_db.packages.parts import Part
 from latency_db.packages.weights import WeightSource
-from search_space.atomic import atomic_folder, write_file
+from search_space.atomic import write_file
 from search_space.errors import WalkbenchError
 from search_space.lock import exclusive
 
@@ -64,7 +63,7 @@ def write_packages(
     """
     notes = []
     busy = f"another process writes packages into {str(folder)!r}; wait until it has finished"
-    with _disk_errors(folder), exclusive(folder, busy):
+    with disk_errors(folder), exclusive(folder, busy):
         for i, part in enumerate(parts):
             name = part_name(i, len(parts), part.network.kind)
             if progress is not None:
@@ -98,12 +97,8 @@ def _one(
             return found
     _check_room(part, folder)
     note.unlink(missing_ok=True)
-    with atomic_folder(final) as work:
-        made = work / f"new{format.suffix}"  # libraries insist on the suffix
+    with package_at(final) as made:
         ran = run_measured(_convert_quietly, format.convert, part, weights, settings, made)
-        for entry in made.iterdir():
-            entry.rename(work / entry.name)
-        made.rmdir()
     written: dict[str, Any] = {
         "file": final.name,
         "format": format.name,
@@ -153,16 +148,3 @@ def _check_room(part: Part, folder: Path) -> None:
             f"a part needs {needed / 1e9:.1f} GB on disk while it is made, {free / 1e9:.1f} GB are "
             f"free in {str(folder)!r}; choose another folder"
         )
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        full = error.errno == errno.ENOSPC
-        hint = "free some space (also in the temporary folder)" if full else "choose another folder"
-        raise WalkbenchError(
-            f"cannot write to {str(folder)!r}: {error.strerror or error}; {hint} and run the "
-            "command again, complete parts are kept"
-        ) from None
