@@ -311,7 +311,8 @@ and {anchors_5_median_pct} % after five.
 
     walkbench latency estimate snapgen-t2i sdxl --device "iPhone 16 Pro" --batch 2 --latent 96
     walkbench latency anchors --device "iPhone 16 Pro" --to mine
-    walkbench latency calibrate --device "iPhone 16 Pro" --measured mine/anchors.csv --name "my phone"
+    walkbench latency calibrate --device "iPhone 16 Pro" --measured mine/anchors.csv \\
+        --name "my phone"
     walkbench latency estimate sdxl --device "my phone"
     walkbench latency validate-estimate --by both
 

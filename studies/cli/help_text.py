@@ -1,10 +1,10 @@
-"""Help texts whose paragraphs are wrapped by the window, not by the source.
+r"""Help texts whose paragraphs are wrapped by the window, not by the source.
 
 Typer joins the lines of a docstring's first paragraph and keeps the breaks of all others, so that
 text wrapped for the source breaks twice in a narrow window. Indented paragraphs keep their lines.
 
->>> flowing("One line.\\n\\nTwo lines of\\none paragraph.\\n\\n    a command\\n    another")
-'One line.\\n\\nTwo lines of one paragraph.\\n\\n    a command\\n    another'
+>>> flowing("One line.\n\nTwo lines of\none paragraph.\n\n    a command\n    another")
+'One line.\n\nTwo lines of one paragraph.\n\n    a command\n    another'
 """
 
 import inspect

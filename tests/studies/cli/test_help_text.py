@@ -1,6 +1,7 @@
 """Help texts flow into the window, whatever the width at which their source was wrapped."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from typer.testing import CliRunner
@@ -21,6 +22,6 @@ def test_no_line_of_a_paragraph_ends_early_at_80_columns(words, monkeypatch):
     shown = CliRunner().invoke(app, [*words, "--help"]).stdout
     above = shown.split("╭")[0].split("Usage:")[1]
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in above.splitlines()[1:]]
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         if line and following:
             assert len(line) + 1 + len(following.split()[0]) > 76, line
