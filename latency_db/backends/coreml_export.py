@@ -168,11 +168,12 @@ def export_one(subject: Subject, copies: int, folder: Path, recipe: Recipe) -> s
         return None
     started = time.monotonic()
     try:
-        model, program, facts = convert(subject, copies, recipe)
+        with package_at(final) as made:
+            model, program, facts = convert(subject, copies, recipe)
+            with quiet():
+                model.save(str(made))
     except CannotRun as error:
         return str(error)
-    with package_at(final) as made, quiet():
-        model.save(str(made))
     package = Package(
         key=key_of(subject),
         copies=copies,

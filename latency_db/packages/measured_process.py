@@ -10,20 +10,23 @@ A conversion holds gigabytes and libraries keep some of them; the process takes 
 
 import os
 import resource
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from search_space.errors import WalkbenchError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+LAST_SECONDS = 10.0  # for a process that has answered to end by itself
 
 
 @dataclass(frozen=True)
@@ -38,19 +41,55 @@ class Measured(Generic[R]):
 def run_measured(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Measured[R]:
     """Call ``work`` in a fresh process; what it raises is raised here.
 
-    Raises :class:`WalkbenchError` when the process is killed, which the system does when memory
-    runs out.
+    An interruption here ends the process at once. Raises :class:`WalkbenchError` when the process
+    is killed, which the system does when memory runs out.
     """
-    # spawn: torch's threads do not survive a fork
-    context = get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=start_worker) as pool:
-        try:
-            return pool.submit(_measure, work, *args, **kwargs).result()
-        except BrokenProcessPool:
-            raise WalkbenchError(
-                "the conversion was killed, most likely for want of memory; close other programs, "
-                "or cut the network into more parts with --chunks"
-            ) from None
+    context = get_context("spawn")  # torch's threads do not survive a fork
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(sender, work, args, kwargs))
+    with _interrupts_ignored():
+        process.start()
+    sender.close()
+    try:
+        found: Measured[R] | BaseException = receiver.recv()
+        process.join(LAST_SECONDS)
+    except EOFError:
+        raise WalkbenchError(
+            "the conversion was killed, most likely for want of memory; close other programs, "
+            "or cut the network into more parts with --chunks"
+        ) from None
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Start a process that ignores Ctrl-C, which a terminal sends to all: its parent ends it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is asked
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _serve(
+    sender: Connection, work: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    start_worker()
+    try:
+        found: Any = _measure(work, *args, **kwargs)
+    except BaseException as error:
+        error.add_note(traceback.format_exc())  # of this process, which the parent cannot see
+        found = error
+    sender.send(found)
 
 
 def _measure(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Measured[Any]:

@@ -141,7 +141,7 @@ def _bytes(path: Path) -> int:
 
 
 def _check_room(part: Part, folder: Path) -> None:
-    """Weights are written twice, once by the library to a temporary folder."""
+    """Weights are written twice: libraries keep a copy beside the package until it is complete."""
     needed, free = 2 * part.weight_bytes, shutil.disk_usage(folder).free
     if needed > free:
         raise WalkbenchError(

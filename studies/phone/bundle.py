@@ -124,9 +124,10 @@ def _write(
     final = path.with_name(path.name + SUFFIX)
     if final.exists():
         return  # written whole or not at all
-    model = to_coreml(module, {next(iter(inputs)): given}, outputs, os, "fp16", path.name)
-    with package_at(final) as made, quiet():
-        model.save(str(made))
+    with package_at(final) as made:
+        model = to_coreml(module, {next(iter(inputs)): given}, outputs, os, "fp16", path.name)
+        with quiet():
+            model.save(str(made))
 
 
 def readme(pipeline: Pipeline, settings: Settings, factors: dict[str, float]) -> str:
