@@ -1,4 +1,4 @@
-"""Run a function in a process of its own; return its result, its seconds and its peak memory.
+"""Run a function in a process of its own; return its result, its time and its peak memory.
 
 A conversion holds gigabytes and libraries keep some of them; the process takes all of it along.
 
@@ -31,10 +31,11 @@ LAST_SECONDS = 10.0  # for a process that has answered to end by itself
 
 @dataclass(frozen=True)
 class Measured(Generic[R]):
-    """``peak_gb``: largest resident memory of the process, in 10^9 bytes."""
+    """``seconds`` of wall time; ``peak_gb``: largest resident memory of the process, 10^9 bytes."""
 
     result: R
     seconds: float
+    cpu_seconds: float
     peak_gb: float
 
 
@@ -95,9 +96,12 @@ def _serve(
 def _measure(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Measured[Any]:
     started = time.monotonic()
     result = work(*args, **kwargs)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux, bytes on macOS
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Measured(result, round(time.monotonic() - started, 2), round(peak * unit / 1e9, 3))
+    seconds, used = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF)
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss: bytes on macOS, KiB on Linux
+    peak_gb = used.ru_maxrss * unit / 1e9
+    return Measured(
+        result, round(seconds, 2), round(used.ru_utime + used.ru_stime, 2), round(peak_gb, 3)
+    )
 
 
 def start_worker() -> None:

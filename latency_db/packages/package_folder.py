@@ -108,6 +108,7 @@ def _one(
         **ran.result,
         "bytes": _bytes(final),
         "seconds": ran.seconds,
+        "cpu_seconds": ran.cpu_seconds,
         "peak_gb": ran.peak_gb,
     }
     write_file(note, json.dumps(written, indent=1) + "\n")

@@ -42,8 +42,8 @@ def within(seconds, found):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="looks processes up in /proc")
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_export_leaves_no_worker_behind(tmp_path, stop):
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_an_export_that_is_stopped_leaves_no_worker_behind(tmp_path, stop):
     script, note = tmp_path / "script.py", tmp_path / "pid"
     script.write_text(STARTS_A_LONG_JOB, encoding="utf-8")
     path = os.pathsep.join([os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])])

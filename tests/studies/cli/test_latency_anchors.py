@@ -57,7 +57,8 @@ def test_the_csv_calibrates_once_it_is_filled_in_and_is_never_overwritten(
     given = ("calibrate", "--device", "iPhone 15 Pro", "--measured", path)
     empty = run(*given)
     assert empty.exit_code == 2 and "line 2: ms of" in empty.stderr and "''" in empty.stderr
-    lines = list(csv.DictReader(path.open(encoding="utf-8")))
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
     for line, row in zip(lines, rows, strict=True):
         line["ms"] = 1.2 * row["estimate_ms"]
     with path.open("w", encoding="utf-8", newline="") as file:
