@@ -180,7 +180,7 @@ def summary(rows: list[dict[str, Any]], named: dict[str, UNetSpec]) -> dict[str,
     converted = {row["digest"] for row in rows if row["format"] == "coreml" and row["bits"] == 16}
 
     def of(job: str, key: str) -> Any:
-        return by_job[job][key] if job in by_job else None
+        return by_job[job].get(key) if job in by_job else None
 
     def lowest(job: str) -> Any:
         return (
