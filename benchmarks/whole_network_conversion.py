@@ -13,7 +13,8 @@ every other design to Core ML at 16 bits, cut below 1 GB per program, SDXL last,
 ONNX, run in ONNX Runtime against torch.
 
 A job's note is kept in FOLDER and its packages are deleted; the result file is written after every
-job. A job takes 1 to 20 minutes and up to 5 GB of memory, SDXL in ONNX 12 GB. Writes
+job, and a job that it holds or that has a note is done. A job takes 1 to 20 minutes and up to 5 GB of
+memory, SDXL in ONNX 12 GB. Writes
 
     benchmarks/results/whole_network_conversion.json   one row per job, seconds of wall and CPU time
 """
@@ -146,12 +147,20 @@ def note_of(job: Job, folder: Path) -> Path:
     return folder / f"{job.name.replace('/', '-').replace(' ', '_')}.json"
 
 
-def convert(job: Job, folder: Path) -> dict[str, Any]:
-    """Run one job, keep its note, delete its packages; a job that is done is read."""
+def row_of(job: Job, folder: Path) -> dict[str, Any] | None:
+    """Return what is known of a job: its note, or its row in the result file, or None."""
     note = note_of(job, folder)
     if note.exists():
-        done: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
-        return done
+        kept: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        return kept
+    earlier = json.loads(RESULT.read_text(encoding="utf-8"))["rows"] if RESULT.exists() else []
+    key = (job.name, job.network.digest())
+    return next((row for row in earlier if (row["job"], row["digest"]) == key), None)
+
+
+def convert(job: Job, folder: Path) -> dict[str, Any]:
+    """Run one job, keep its note, delete its packages; return its row."""
+    note = note_of(job, folder)
     work, load = folder / note.stem, os.getloadavg()[0]
     notes = job.run(work)
     found = provenance()
@@ -224,8 +233,7 @@ def summary(rows: list[dict[str, Any]], named: dict[str, UNetSpec]) -> dict[str,
 
 def report(listed: list[Job], folder: Path, refused: dict[str, str]) -> None:
     """Write the result file from the notes of all jobs that are done."""
-    notes = [path for path in (note_of(job, folder) for job in listed) if path.exists()]
-    rows = [json.loads(path.read_text(encoding="utf-8")) for path in notes]
+    rows = [row for row in (row_of(job, folder) for job in listed) if row is not None]
     result = {
         "summary": summary(rows, all_named()),
         "refused": refused,
@@ -245,6 +253,8 @@ def main() -> None:
     wanted = [job for job in listed if not given.job or any(one in job.name for one in given.job)]
     with exclusive(given.folder, f"another run converts into {given.folder}; wait for it"):
         for job in [] if given.report else wanted:
+            if row_of(job, given.folder) is not None:
+                continue
             try:
                 row = convert(job, given.folder)
                 took = f"{row['seconds']:.0f} s ({row['cpu_seconds']:.0f} of a processor)"
