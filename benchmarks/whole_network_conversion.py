@@ -13,8 +13,8 @@ every other design to Core ML at 16 bits, cut below 1 GB per program, SDXL last,
 ONNX, run in ONNX Runtime against torch.
 
 A job's note is kept in FOLDER and its packages are deleted; the result file is written after every
-job, and a job that it holds or that has a note is done. A job takes 1 to 20 minutes and up to 5 GB of
-memory, SDXL in ONNX 12 GB. Writes
+job, and a job that it holds or that has a note is done. A job takes 1 to 20 minutes and up to 5 GB
+of memory, SDXL in ONNX 12 GB. Writes
 
     benchmarks/results/whole_network_conversion.json   one row per job, seconds of wall and CPU time
 """
