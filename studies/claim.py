@@ -43,7 +43,7 @@ class ClaimingStorage(GroupingStorage):
         """Create a trial; one that runs at once is the worker's."""
         trial = super()._get_prepared_new_trial(study_id, template_trial, session)
         if template_trial is None and self.worker is not None:
-            self._claim(session, trial.trial_id)
+            self._claim(session, int(trial.trial_id))
         return trial
 
     def set_trial_state_values(
