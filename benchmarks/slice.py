@@ -30,7 +30,8 @@ from PIL import Image
 from proxies.bundle_training.logs import read_log
 from proxies.evaluation.pipeline import load_pipeline
 from proxies.samples import save_grid
-from proxies.train_config import FILE, config_for, render
+from proxies.train_config import config_for
+from proxies.train_yaml import FILE, render
 from search_space.exported import read_spec
 from search_space.provenance import provenance
 

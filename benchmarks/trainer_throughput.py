@@ -35,8 +35,10 @@ from torch import Tensor, nn
 from proxies.bundle_training.data import Loaded, load
 from proxies.bundle_training.learner import BundleLearner, learner_of
 from proxies.bundle_training.processes import Processes
+from proxies.bundle_training.task import VelocityTask
 from proxies.bundle_training.trainer import BundleTrainer
 from proxies.flow_matching import TIME_SCALE, Moments
+from proxies.hardware import Hardware
 from proxies.train_config import TrainConfig
 from proxies.twin import twin
 from proxies.validation import validation_losses
@@ -84,8 +86,9 @@ class Plain:
     """The loop of a training script; ``like_ours`` gives it our weights, times and guess."""
 
     def __init__(self, ours: BundleTrainer, learner: BundleLearner, like_ours: bool) -> None:
-        self.draws, self.config, self.device = ours.draws, ours.config, ours.hardware.device
-        self.moments: Moments | None = ours.moments if like_ours else None
+        task = task_of(ours)
+        self.draws, self.config, self.device = task.draws, task.config, ours.hardware.device
+        self.moments: Moments | None = task.moments if like_ours else None
         spec = learner.spec
         _, config = config_from_spec(spec)
         self.unet = stock_unet(config)
@@ -138,6 +141,11 @@ class Plain:
             self.step += 1
 
 
+def task_of(trainer: BundleTrainer) -> VelocityTask:
+    assert isinstance(trainer.task, VelocityTask)
+    return trainer.task
+
+
 def ours_of(given: argparse.Namespace, folder: Path, steps: int) -> BundleTrainer:
     config, spec = recipe(given, steps), design()
     data: Loaded = load("shapes", spec, config.data)
@@ -145,9 +153,9 @@ def ours_of(given: argparse.Namespace, folder: Path, steps: int) -> BundleTraine
     unet = initialise(UNet(spec), 0)
     learner = learner_of(unet, data.train.moments, len(data.book), 0, fresh=True)
     empty = torch.zeros(spec.context.tokens, dtype=torch.long)
-    return BundleTrainer(
-        learner, data, config, folder, Processes(None, 0, 1, given.device), empty=empty
-    )
+    hardware = Hardware.of(given.device, config.compute.precision)
+    task = VelocityTask(learner, data, config, hardware, empty)
+    return BundleTrainer(task, config, folder, Processes(None, 0, 1, given.device))
 
 
 def advance(trainer: BundleTrainer, steps: int) -> float:
@@ -170,14 +178,14 @@ def products(train: Any) -> float:
 
 
 def loss_of(model: Any, trainer: BundleTrainer) -> float:
-    losses = validation_losses(model, trainer.validation)
+    losses = validation_losses(model, task_of(trainer).validation)
     return math.fsum(losses) / len(losses)
 
 
 def compare(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     total = WARM_UP + given.rounds * given.steps
     ours = ours_of(given, folder / "ours", total)
-    plain = Plain(ours, ours_of(given, folder / "same", total).learner, like_ours=True)
+    plain = Plain(ours, task_of(ours_of(given, folder / "same", total)).learner, like_ours=True)
     loops = {
         "ours": lambda n: advance(ours, n),
         "plain": lambda n: seconds_of(plain.train, n, given.device),
@@ -200,7 +208,7 @@ def compare(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "plain_ms": 1000 * float(np.median(times["plain"])) / given.steps,
         "ours_loss": losses["ours"],
         "plain_loss": losses["plain"],
-        "params": sum(p.numel() for p in ours.learner.unet.parameters()),
+        "params": sum(p.numel() for p in task_of(ours).learner.unet.parameters()),
         "precision": ours.hardware.precision,
         "ratios": [float(ratio) for ratio in ratios],
         "to_loss": to_loss(ours, losses["ours"], total, given, folder, float(np.median(ratios))),
@@ -219,7 +227,9 @@ def to_loss(
     ratio: float,
 ) -> dict[str, Any]:
     """Return how many steps the plainest loop takes to the loss that ours has after ``steps``."""
-    plain = Plain(ours, ours_of(given, folder / "plainest", steps).learner, like_ours=False)
+    plain = Plain(
+        ours, task_of(ours_of(given, folder / "plainest", steps)).learner, like_ours=False
+    )
     curve: list[tuple[int, float]] = []
     every = max(1, steps // 4)
     while plain.step < given.patience * steps and (not curve or curve[-1][1] > wanted):

@@ -12,7 +12,9 @@ torch.Size([8, 4, 2, 2])
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +33,45 @@ BATCH = 32
 FITTED_ON = 1000  # pictures that the linear encoder is fitted on
 
 
-def linear_encoder(pictures: Tensor, channels: int, factor: int) -> Encode:
+@dataclass(frozen=True, eq=False)
+class LinearEncoder:
+    """Latents of patches: ``matrix``, (z, C·f·f), of what is left after ``offset``, (C·f·f, 1)."""
+
+    matrix: Tensor
+    offset: Tensor
+    factor: int
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Return the latents, (B, z, S/f, S/f), of pictures (B, C, S, S)."""
+        side = pictures.shape[-1] // self.factor
+        patches = _patches(pictures.float(), self.factor) - self.offset
+        latents: Tensor = self.matrix @ patches  # (B, z, side²)
+        return latents.reshape(*latents.shape[:2], side, side)
+
+    def digest(self) -> str:
+        """Return twelve hex digits that name what it computes."""
+        content: Any = torch.cat([self.matrix.flatten(), self.offset.flatten()]).numpy()
+        return hashlib.sha256(content.tobytes()).hexdigest()[:12]
+
+    def save(self, path: Path) -> None:
+        """Write it to ``path``."""
+        tensors = {"matrix": self.matrix.contiguous(), "offset": self.offset.contiguous()}
+        save_file(tensors, path, metadata={"factor": str(self.factor)})
+
+    @classmethod
+    def load(cls, path: Path) -> "LinearEncoder":
+        """Read what :meth:`save` wrote; raises :class:`WalkbenchError` for anything else."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                factor = int((file.metadata() or {})["factor"])
+                return cls(file.get_tensor("matrix"), file.get_tensor("offset"), factor)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise WalkbenchError(
+                f"encoder {str(path)!r} cannot be read: {error}; name a VAE in its place"
+            ) from None
+
+
+def linear_encoder(pictures: Tensor, channels: int, factor: int) -> LinearEncoder:
     """Return the encoder to the ``channels`` first principal components of patches.
 
     Raises :class:`WalkbenchError` where a patch has fewer values than that.
@@ -48,14 +88,7 @@ def linear_encoder(pictures: Tensor, channels: int, factor: int) -> Encode:
     kept = vectors[:, -channels:].flip(1)
     kept = kept * kept.sum(dim=0).sign().where(kept.sum(dim=0) != 0, torch.tensor(1.0))
     scale = values[-channels:].flip(0).clamp(min=1e-8).sqrt()
-    matrix, offset = (kept / scale).T.float(), mean.float()
-
-    def encode(given: Tensor) -> Tensor:
-        side = given.shape[-1] // factor
-        latents: Tensor = matrix @ (_patches(given.float(), factor) - offset)  # (B, z, side²)
-        return latents.reshape(*latents.shape[:2], side, side)
-
-    return encode
+    return LinearEncoder((kept / scale).T.float(), mean.float(), factor)
 
 
 def _patches(pictures: Tensor, factor: int) -> Tensor:

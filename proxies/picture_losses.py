@@ -40,12 +40,18 @@ def pyramid_losses(made: Tensor, real: Tensor) -> Tensor:
     return total
 
 
-@torch.no_grad()
 def quality(made: Tensor, real: Tensor) -> PictureQuality:
-    """Return PSNR and SSIM of pictures (N, C, S, S) in [-1, 1], clipped as a screen clips them.
+    """Return the mean PSNR and SSIM of pictures (N, C, S, S) in [-1, 1]."""
+    psnr, ssim = qualities(made, real)
+    return PictureQuality(len(psnr), round(psnr.mean().item(), 4), round(ssim.mean().item(), 6))
 
-    Both are means over pictures, by torchmetrics, at 8 bits' range: 0 … 1. SSIM has its usual
-    Gaussian of σ = 1.5, cut to 7 × 7 in pictures of less than 16 pixels.
+
+@torch.no_grad()
+def qualities(made: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    """Return PSNR and SSIM of each picture, (N,) both, clipped as a screen clips them.
+
+    Pictures are (N, C, S, S) in [-1, 1]; by torchmetrics, at 8 bits' range: 0 … 1. SSIM has its
+    usual Gaussian of σ = 1.5, cut to 7 × 7 in pictures of less than 16 pixels.
     """
     from torchmetrics.functional.image import (
         peak_signal_noise_ratio,
@@ -53,9 +59,7 @@ def quality(made: Tensor, real: Tensor) -> PictureQuality:
     )
 
     a, b = ((x.float().clamp(-1, 1) + 1) / 2 for x in (made, real))
-    psnr = peak_signal_noise_ratio(
-        a, b, data_range=1.0, reduction="elementwise_mean", dim=(1, 2, 3)
-    )
-    ssim = structural_similarity_index_measure(a, b, data_range=1.0, sigma=1.5)
+    psnr = peak_signal_noise_ratio(a, b, data_range=1.0, reduction="none", dim=(1, 2, 3))
+    ssim = structural_similarity_index_measure(a, b, data_range=1.0, sigma=1.5, reduction="none")
     assert isinstance(ssim, Tensor)
-    return PictureQuality(len(a), round(psnr.item(), 4), round(ssim.item(), 6))
+    return psnr.reshape(-1), ssim.reshape(-1)

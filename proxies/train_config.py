@@ -1,34 +1,29 @@
-r"""`TrainConfig`: the whole recipe of `walkbench train`, as a bundle's `train.yaml` says it.
+"""The recipes of `walkbench train`: `TrainConfig` of UNets, `DecoderTrainConfig` of decoders.
 
-The file has one section per concern and a comment per key. Its header says what to expect, what it
-costs and the command. Reading is strict: a section, key or value that is not known is an error.
+Sections of settings, each with its help; :mod:`proxies.train_yaml` reads and writes them.
 
->>> from search_space.presets import named_spec
->>> text = render(config_for(named_spec("snapgen-t2i")), named_spec("snapgen-t2i"))
->>> text.splitlines()[0]
-'# Recipe of `walkbench train` for the network 836c0534af46.'
->>> parse(text) == config_for(named_spec("snapgen-t2i"))
-True
->>> parse("format: 1\nrun: {steps: 0}")
+>>> TrainConfig().but({"run.steps": 10}).run.steps
+10
+>>> DecoderTrainConfig().but({"reconstruction.edges": -1.0})
 Traceback (most recent call last):
     ...
-search_space.errors.WalkbenchError: train.yaml: run.steps is 0; an integer of 1 or more is needed
+search_space.errors.WalkbenchError: command line: reconstruction.edges is -1.0; a number of 0 or
+more is needed
 """
 
 import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Self, TypeVar, get_args, get_type_hints
 
+from proxies.objectives.reconstruction import Reconstruction
 from proxies.optimizers import OPTIMIZERS
 from proxies.setting import check, setting, settings_of
+from search_space.decoder.spec import DecoderSpec
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.spec import UNetSpec
 
-FILE = "train.yaml"
-FORMAT = 1  # bumped when a key changes meaning
 _WORDS: dict[type, str] = {bool: "true or false", str: "text"}
-T = TypeVar("T")
+S = TypeVar("S", bound="Sections")
 
 
 @dataclass(frozen=True)
@@ -93,8 +88,8 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """How long, in what portions, and what is kept on the way."""
+class Portions:
+    """How long, and in what portions."""
 
     steps: int = setting(100_000, help="Training steps.", least=1)
     batch: int = setting(256, help="Pictures per step, of all processes together.", least=1)
@@ -106,9 +101,31 @@ class RunConfig:
     validate_every: int = setting(2000, help="Steps between two validations.", least=1)
     sample_every: int = setting(5000, help="Steps between two sample grids; 0: none.", least=0)
     samples: int = setting(16, help="Pictures of a grid.", least=1)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """How pictures are drawn on the way."""
+
     sample_steps: int = setting(24, help="Steps of its sampler.", least=1)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept on the way."""
+
     checkpoint_every: int = setting(1000, help="Steps between two checkpoints.", least=1)
     keep: int = setting(2, help="Checkpoints that are kept.", least=1)
+
+
+@dataclass(frozen=True)
+class RunConfig(Kept, Drawn, Portions):
+    """How long, in what portions, and what is kept on the way; keys in the order of the bases."""
+
+
+@dataclass(frozen=True)
+class DecoderRunConfig(Kept, Portions):
+    """The same for decoders, which draw in one step."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +145,32 @@ class ComputeConfig:
     threads: int = setting(1, help="CPU threads of a process.", least=1)
 
 
+class Sections:
+    """A recipe: a frozen dataclass of sections."""
+
+    def __post_init__(self) -> None:
+        for one in dataclasses.fields(self):  # type: ignore[arg-type]  # of its subclasses
+            try:
+                check(getattr(self, one.name))
+            except WalkbenchError as error:
+                raise WalkbenchError(f"{one.name}.{error}") from None
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return sections of keys as JSON types; :mod:`proxies.train_yaml` reads them as YAML."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    def but(self, values: dict[str, Any]) -> Self:
+        """Return the recipe with other ``values`` by ``section.key``."""
+        sections: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            section, _, key = name.partition(".")
+            sections.setdefault(section, {})[key] = value
+        return changed(self, sections, "command line")
+
+
 @dataclass(frozen=True)
-class TrainConfig:
-    """The recipe: one section each."""
+class TrainConfig(Sections):
+    """The recipe of a UNet: one section each."""
 
     data: DataConfig = field(default_factory=DataConfig)
     flow: FlowConfig = field(default_factory=FlowConfig)
@@ -139,24 +179,31 @@ class TrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
 
-    def __post_init__(self) -> None:
-        for one in dataclasses.fields(self):
-            try:
-                check(getattr(self, one.name))
-            except WalkbenchError as error:
-                raise WalkbenchError(f"{one.name}.{error}") from None
 
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return sections of keys as JSON types; :func:`parse` reads them as YAML."""
-        return dataclasses.asdict(self)
+@dataclass(frozen=True)
+class DecoderDataConfig:
+    """Which part of the data is read, and at which size."""
 
-    def but(self, values: dict[str, Any]) -> "TrainConfig":
-        """Return the recipe with other ``values`` by ``section.key``."""
-        sections: dict[str, dict[str, Any]] = {}
-        for name, value in values.items():
-            section, _, key = name.partition(".")
-            sections.setdefault(section, {})[key] = value
-        return _read(sections, self, "command line")
+    picture: int = setting(256, help="Side of the pictures in training, in pixels.", least=8)
+    train_images: int = setting(
+        16384, help="Pictures of data that are made from a seed (shapes).", least=2
+    )
+    validation_images: int = setting(256, help="Held-out pictures of loss and PSNR.", least=2)
+
+
+@dataclass(frozen=True)
+class DecoderTrainConfig(Sections):
+    """The recipe of a decoder: one section each."""
+
+    data: DecoderDataConfig = field(default_factory=DecoderDataConfig)
+    reconstruction: Reconstruction = field(default_factory=Reconstruction)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    run: DecoderRunConfig = field(default_factory=lambda: DecoderRunConfig(batch=32))
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+
+
+AnyTrainConfig = TrainConfig | DecoderTrainConfig
+RECIPES: dict[str, type[AnyTrainConfig]] = {"unet": TrainConfig, "decoder": DecoderTrainConfig}
 
 
 def config_for(spec: UNetSpec) -> TrainConfig:
@@ -176,53 +223,32 @@ def config_for(spec: UNetSpec) -> TrainConfig:
     return TrainConfig(flow=FlowConfig(shift=shift, linear_guess=False))
 
 
-def read(path: Path) -> TrainConfig:
-    """Read a `train.yaml`; raises :class:`WalkbenchError` naming what is wrong in it."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not text"
-        raise WalkbenchError(
-            f"recipe {str(path)!r}: {reason}; name a folder that `walkbench export` wrote"
-        ) from None
-    return parse(text, str(path))
+def decoder_config_for(spec: DecoderSpec) -> DecoderTrainConfig:
+    """Return the recipe to begin with for a decoder: AdamW, pictures of 256 pixels or fewer.
+
+    Decoders are convolutions and work at any size; larger pictures cost more and teach no more.
+    """
+    side = min(spec.picture_size, max(256 // spec.factor, 1) * spec.factor)
+    return DecoderTrainConfig(data=DecoderDataConfig(picture=side))
 
 
-def parse(text: str, where: str = FILE) -> TrainConfig:
-    """Read the text of a `train.yaml`; what it leaves out has its default."""
-    try:
-        import yaml
-    except ImportError:
-        raise WalkbenchError(f"{where} needs PyYAML; pip install 'walkbench[train]'") from None
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise WalkbenchError(f"{where} is not YAML: {said}") from None
-    if not isinstance(data, dict):
-        raise WalkbenchError(f"{where} is not a recipe; sections of keys are needed")
-    version = data.pop("format", None)
-    if version != FORMAT:
-        newer = isinstance(version, int) and version > FORMAT
-        advice = "it is of a newer Walkbench; install that" if newer else "write `format: 1`"
-        raise WalkbenchError(
-            f"{where} has format {version!r}, this version reads {FORMAT}; {advice}"
-        )
-    return _read(data, TrainConfig(), where)
+def changed(base: S, data: dict[str, Any], where: str) -> S:
+    """Return ``base`` with the values of ``data``, section by section.
 
-
-def _read(data: dict[str, Any], base: TrainConfig, where: str) -> TrainConfig:
-    """Return ``base`` with the values of ``data``, section by section."""
-    sections = [one.name for one in dataclasses.fields(TrainConfig)]
-    changed = {}
+    Raises :class:`WalkbenchError` naming what is not known, and the place as ``where``.
+    """
+    recipe: Any = base
+    sections = [one.name for one in dataclasses.fields(recipe)]
+    found = {}
     for name, values in data.items():
         if name not in sections:
             raise WalkbenchError(f"{where} has no section {name!r}; it has {', '.join(sections)}")
         if not isinstance(values, dict):
             raise WalkbenchError(f"{where}: {name} is {values!r}; a section of keys is needed")
-        changed[name] = _section(getattr(base, str(name)), values, f"{where}: {name}")
+        found[name] = _section(getattr(base, str(name)), values, f"{where}: {name}")
     try:
-        return dataclasses.replace(base, **changed)
+        made: S = dataclasses.replace(recipe, **found)
+        return made
     except WalkbenchError as error:
         raise WalkbenchError(f"{where}: {error}") from None
 
@@ -242,7 +268,10 @@ def _section(base: Any, values: dict[str, Any], where: str) -> Any:
             words = _WORDS.get(kinds[0]) or known[key].allowed(int in kinds)
             raise WalkbenchError(f"{where}.{key} is {value!r}; {words} is needed")
         read[key] = value
-    return dataclasses.replace(base, **read)
+    try:
+        return dataclasses.replace(base, **read)
+    except WalkbenchError as error:  # of a section that checks itself
+        raise WalkbenchError(f"{where}.{error}") from None
 
 
 def _number(text: str) -> Any:
@@ -250,60 +279,3 @@ def _number(text: str) -> Any:
         return float(text)
     except ValueError:
         return text
-
-
-def render(
-    config: TrainConfig, spec: UNetSpec, name: str | None = None, folder: str = "DIR"
-) -> str:
-    """Return the text of `train.yaml` for the network ``spec``, called ``name`` if it has one."""
-    lines = [*_header(config, spec, name, folder), "", f"format: {FORMAT}"]
-    for section in dataclasses.fields(config):
-        values = getattr(config, section.name)
-        lines += ["", f"{section.name}:"]
-        for key, about in settings_of(type(values)):
-            lines.append(f"  {f'{key}: {_yaml(getattr(values, key))}':<32}# {about.help}")
-    return "\n".join(lines) + "\n"
-
-
-def _header(config: TrainConfig, spec: UNetSpec, name: str | None, folder: str) -> list[str]:
-    from search_space.cost import cost
-
-    found, run = cost(spec), config.run
-    flops = 6.0 * found.macs * run.batch * run.steps  # 2 per MAC, backward twice the forward
-    side, called = spec.latent_size, f"{name}, " if name else ""
-    text = [
-        f"Recipe of `walkbench train` for {called}the network {spec.digest()}.",
-        "",
-        "  expected  a loss that falls fast in the first hundreds of steps and slowly afterwards;",
-        "            judge by the sample grids. What this design reaches is not known beforehand.",
-        f"  cost      {run.steps:,} steps × {run.batch} pictures × {found.macs / 1e9:,.3g} billion",
-        f"            multiply-adds forward = {flops:.2g} floating-point operations:",
-        f"            {_hours(flops / 4e14)} on a GPU that sustains 400 TFLOP/s, "
-        f"{_hours(flops / 5e10)} on",
-        "            a CPU core that sustains 50 GFLOP/s.",
-        f"            {found.params / 1e6:,.3g} million parameters take {_bytes(16 * found.params)}"
-        " with gradients, moments and averages.",
-        f"  command   walkbench train {folder} --data PICTURES|CACHE|shapes",
-        f"            accelerate launch -m studies.cli train {folder} --data …     (several GPUs)",
-        "",
-        f"The network reads {spec.in_channels} channels of {side} × {side} and "
-        f"{spec.context.tokens} text tokens {spec.context.given_width} wide.",
-    ]
-    return [f"# {line}".rstrip() for line in text]
-
-
-def _hours(seconds: float) -> str:
-    hours = seconds / 3600
-    if hours < 1:
-        return f"{60 * hours:.2g} minutes"
-    return f"{hours:,.0f} hours" if hours < 72 else f"{hours / 24:,.0f} days"
-
-
-def _bytes(count: float) -> str:
-    return f"{count / 1e9:,.2g} GB" if count >= 1e9 else f"{count / 1e6:,.2g} MB"
-
-
-def _yaml(value: Any) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else f"{value}"

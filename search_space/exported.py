@@ -28,6 +28,7 @@ import torch
 from search_space.diffusers_bridge import state_dict_to_walkbench
 from search_space.diffusers_bridge.carried import CLASS_NAME
 from search_space.errors import WalkbenchError
+from search_space.network import DEFAULT_KIND
 from search_space.spec import UNetSpec
 from search_space.unet import UNet
 from search_space.weight_file import read_weights
@@ -95,6 +96,20 @@ def read_facts(folder: Path) -> dict[str, Any] | None:
             f"{FORMAT}; upgrade Walkbench to read it"
         )
     return facts
+
+
+def exported_kind(folder: Path) -> str:
+    """Return the kind of network in ``folder``, without reading all of it.
+
+    Raises :class:`WalkbenchError` where there is no spec.
+    """
+    try:
+        data = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise WalkbenchError(
+            f"{str(folder)!r} holds no {SPEC_FILE}; name a folder that `walkbench export` wrote"
+        ) from None
+    return str(data.get("kind", DEFAULT_KIND)) if isinstance(data, dict) else DEFAULT_KIND
 
 
 def load_exported(folder: str | Path) -> UNet:

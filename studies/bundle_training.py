@@ -2,7 +2,7 @@
 
 run = prepare(Path("exported"), "shapes", Path("exported/training"), config, processes)
 run.trainer.train()
-write_result(run, Path("exported/training/bundle"))
+run.write(Path("exported/training/bundle"))
 """
 
 import json
@@ -18,29 +18,38 @@ from proxies.bundle_training.data import Loaded, load
 from proxies.bundle_training.learner import learner_of
 from proxies.bundle_training.parts import save_parts
 from proxies.bundle_training.processes import Processes
+from proxies.bundle_training.task import VelocityTask
 from proxies.bundle_training.trainer import BundleTrainer, Watcher
 from proxies.bundle_training.words import read_words
+from proxies.data.entries import Skipped
 from proxies.data.latents import CachedLatents
 from proxies.flow_matching import Moments
-from proxies.train_config import TrainConfig
+from proxies.hardware import Hardware
+from proxies.train_config import RECIPES, AnyTrainConfig, DecoderTrainConfig, TrainConfig
 from search_space.errors import WalkbenchError
-from search_space.exported import FACTS_FILE, STOCK_CONFIG, STOCK_FOLDER, load_exported
+from search_space.exported import (
+    FACTS_FILE,
+    STOCK_CONFIG,
+    STOCK_FOLDER,
+    exported_kind,
+    load_exported,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A training made ready: the export it starts from, its data and its trainer."""
+    """A training made ready: its trainer, what was skipped, and how to ``write`` the result."""
 
-    folder: Path
-    data: Loaded
     trainer: BundleTrainer
+    skipped: tuple[Skipped, ...]
+    write: Callable[[Path], Path]
 
 
 def prepare(
     folder: Path,
     data: str,
     run: Path,
-    config: TrainConfig,
+    config: AnyTrainConfig,
     processes: Processes,
     *,
     stop: Callable[[], bool] = lambda: False,
@@ -48,9 +57,33 @@ def prepare(
 ) -> Prepared:
     """Make a training of the export in ``folder`` on ``data`` ready; it goes on where one is.
 
-    Raises :class:`WalkbenchError` for a folder that is no export, data that are missing or do not
-    fit, a damaged checkpoint, and a run of other settings in ``run``.
+    Raises :class:`WalkbenchError` for a folder that is no export, a recipe of another kind of
+    network, data that are missing or do not fit, a damaged checkpoint, and a run of other settings
+    in ``run``.
     """
+    kind = exported_kind(folder)
+    if not isinstance(config, RECIPES.get(kind, ())):
+        raise WalkbenchError(
+            f"{str(folder)!r} holds a network of kind {kind}, and its train.yaml is the recipe of "
+            f"another; export it again (kinds that train: {', '.join(RECIPES)})"
+        )
+    options: dict[str, Any] = {"stop": stop, "watchers": watchers}
+    if isinstance(config, DecoderTrainConfig):
+        from studies.decoder_training import picture_task, write_decoder
+
+        pictures = picture_task(folder, data, config, processes)
+        trainer = BundleTrainer(pictures, config, run, processes, **options)
+        skipped = pictures.parts.skipped
+        return Prepared(trainer, skipped, lambda to: write_decoder(folder, trainer, pictures, to))
+    task = _velocity_task(folder, data, config, processes)
+    trainer = BundleTrainer(task, config, run, processes, **options)
+    skipped = task.data.skipped
+    return Prepared(trainer, skipped, lambda to: _write_unet(folder, trainer, task, to))
+
+
+def _velocity_task(
+    folder: Path, data: str, config: TrainConfig, processes: Processes
+) -> VelocityTask:
     unet = load_exported(folder)
     fresh = _read(folder / FACTS_FILE).get("weights", {}).get("kind", "initial") == "initial"
     earlier = None if fresh else read_words(folder)
@@ -64,11 +97,9 @@ def prepare(
     )
     if earlier is not None and learner.words is not None:
         earlier.put_into(learner.words)
-    trainer = BundleTrainer(
-        learner, loaded, config, run, processes,
-        empty=_empty(loaded, config), stop=stop, watchers=watchers,
-    )  # fmt: skip
-    return Prepared(folder, loaded, trainer)
+    hardware = Hardware.of(processes.device, config.compute.precision)
+    empty = _empty(loaded, config)
+    return VelocityTask(learner, loaded, config, hardware, empty, processes.rank, processes.count)
 
 
 def _moments(folder: Path, data: Loaded, config: TrainConfig, *, fresh: bool) -> Moments | None:
@@ -108,7 +139,7 @@ def _read(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def write_result(run: Prepared, to: Path) -> Path:
+def _write_unet(folder: Path, trainer: BundleTrainer, task: VelocityTask, to: Path) -> Path:
     """Write the trained network as an export that stock pipelines open; return its folder.
 
     Text encoder, tokenizer and VAE are the run's own where it trained on captioned pictures, else
@@ -119,22 +150,22 @@ def write_result(run: Prepared, to: Path) -> Path:
     from studies.export_pipeline import Components, components_of
     from studies.export_weights import CheckpointWeights
 
-    trainer, spec = run.trainer, run.trainer.learner.spec
-    parts = save_parts(trainer, trainer.folder / "parts")
+    spec = task.learner.spec
+    parts = save_parts(trainer, task, trainer.folder / "parts")
     found = CheckpointWeights.at(parts.weights)
-    moments = None if trainer.moments is None else asdict(trainer.moments)
+    moments = None if task.moments is None else asdict(task.moments)
     if parts.entries:
         components = Components(parts.entries, parts.folder)
     else:
-        holds_parts = (run.folder / "text_encoder").is_dir()
-        components = components_of(str(run.folder) if holds_parts else None, spec)
-    name = _read(run.folder / FACTS_FILE).get("name")
+        holds_parts = (folder / "text_encoder").is_dir()
+        components = components_of(str(folder) if holds_parts else None, spec)
+    name = _read(folder / FACTS_FILE).get("name")
     export(
         Exportable(spec, name=name),
         to,
         weights=replace(found, moments=moments),
         components=components,
-        recipe=trainer.config,
+        recipe=task.config,
         overwrite=True,
     )
     return to

@@ -60,6 +60,11 @@ def trained_part(network: Network) -> Network:
     return network.unet if isinstance(network, PictureSpec) else network
 
 
+def trained_parts(network: Network) -> tuple[Network, ...]:
+    """Return every network of a candidate that a study trains."""
+    return (network.unet, network.decoder) if isinstance(network, PictureSpec) else (network,)
+
+
 def measured(
     candidate: KnownCandidate, names: Iterable[str], *stages: Stage
 ) -> dict[str, Measured]:

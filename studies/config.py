@@ -23,13 +23,15 @@ from latency_db.sources import source_of
 from proxies.data.dataset import shapes
 from proxies.training_run import TrainingSettings
 from proxies.twin import twin
+from search_space.design_space import DesignSpace
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.load import load_network
+from search_space.load_space import load_space
 from search_space.network import Network
-from search_space.picture_space import DesignSpace, PictureSpace, load_space
+from search_space.picture_space import PictureSpace
 from search_space.presets import all_named, all_pictures
 from search_space.space import OutsideSpace
-from studies.candidate import trained_part
+from studies.candidate import trained_parts
 from studies.config_table import ConfigTable
 from studies.metrics import METRICS, all_metrics, budget_names
 from studies.records import Revisions, StudyRecord
@@ -97,7 +99,6 @@ class StudyConfig:
         return StudyRecord(
             space=self.space.name,
             space_digest=self.space.digest(),
-            space_content=self.space.to_dict(),
             objectives=self.objectives,
             budgets=self.budgets,
             device=self.device or (latency.device if latency else None),
@@ -278,7 +279,8 @@ def _rungs(
     names = [one.name for one in steps] or ["proxy"]
     for name, rung in zip(names, rungs, strict=True):
         try:
-            twin(trained_part(space.base), rung.settings.width, rung.settings.latent)
+            for part in trained_parts(space.base):
+                twin(part, rung.settings.width, rung.settings.latent)
             if rung.settings.data.is_shapes:
                 shapes("train", 1, rung.settings.latent)
         except WalkbenchError as error:

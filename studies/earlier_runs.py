@@ -9,6 +9,7 @@ are left out. Each finished trial is read once.
 True
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import optuna
@@ -41,13 +42,20 @@ class EarlierRuns:
 
     def find(self, run: str) -> EarlierRun | None:
         """Return the first trial that made ``run``, one of the study's own before others'."""
-        own = self._own.trained(run)
+        return self._first(lambda log: log.trained(run))
+
+    def find_decoder(self, run: str) -> EarlierRun | None:
+        """Return the first trial whose picture's decoder was trained in ``run``."""
+        return self._first(lambda log: log.trained_decoder(run))
+
+    def _first(self, trained: Callable[[TrialLog], TrialRecord | None]) -> EarlierRun | None:
+        own = trained(self._own)
         if own is not None:
             return EarlierRun(self._study.study_name, own)
         for name in optuna.get_all_study_names(self._study._storage):
             log = None if name == self._study.study_name else self._log(name)
             try:
-                found = log.trained(run) if log is not None else None
+                found = trained(log) if log is not None else None
             except WalkbenchError:  # a trial of another version
                 self._others[name] = found = None
             if found is not None:

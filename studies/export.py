@@ -31,7 +31,8 @@ import torch
 from torch import Tensor
 
 from latency_db.sources import source_of
-from proxies.train_config import TrainConfig, config_for, render
+from proxies.train_config import TrainConfig, config_for
+from proxies.train_yaml import render
 from search_space.atomic import atomic_folder
 from search_space.cost import cost
 from search_space.diffusers_bridge import config_from_spec, parameter_names

@@ -3,8 +3,10 @@
     spec.json       the decoder
     export.json     figures, class, weights
     README.md       the same for people, with the lines that load it
+    train.yaml      the recipe that `walkbench train` follows
     vae/            config.json and weights of AutoencoderKL or AutoencoderTiny, if one has it
     walkbench/      model.safetensors with Walkbench's parameter names, otherwise
+    encoder.safetensors  the linear encoder that it was trained with, where it was
     coreml/ …       packages of phone runtimes, where they were asked for
 
 The encoder of a stock autoencoder, and the factors of its latents, are those of the VAE that is
@@ -30,6 +32,9 @@ import torch
 from torch import Tensor, nn
 
 from latency_db.sources import source_of
+from proxies.picture_encoder import LinearEncoder
+from proxies.train_config import DecoderTrainConfig, decoder_config_for
+from proxies.train_yaml import render
 from search_space.atomic import atomic_folder
 from search_space.cost import cost
 from search_space.decoder.spec import DecoderSpec
@@ -37,10 +42,25 @@ from search_space.diffusers_bridge import (
     config_from_decoder,
     decoder_from_config,
     decoder_parameter_names,
-    decoder_state_to_walkbench,
 )
 from search_space.errors import WalkbenchError
-from search_space.exported import FACTS_FILE, PACKAGE_FOLDERS, README_FILE, SPEC_FILE
+from search_space.exported import (
+    FACTS_FILE,
+    OWN_FOLDER,
+    OWN_WEIGHTS,
+    PACKAGE_FOLDERS,
+    README_FILE,
+    SPEC_FILE,
+    TRAIN_FILE,
+)
+from search_space.exported_decoder import (
+    ENCODER_FILE,
+    VAE_CONFIG,
+    VAE_FOLDER,
+    VAE_WEIGHTS,
+    checked,
+    load_decoder_export,
+)
 from search_space.initialise import draws
 from search_space.modules.network import PlannedNetwork
 from search_space.presets import name_of
@@ -49,11 +69,17 @@ from search_space.weight_file import read_weights, write_weights
 from studies.export import DTYPES, Dtype, Exported
 from studies.export_decoder_readme import decoder_readme
 
-VAE_FOLDER, VAE_CONFIG = "vae", "config.json"
-VAE_WEIGHTS = "diffusion_pytorch_model.safetensors"
-OWN_FOLDER, OWN_WEIGHTS = "walkbench", "model.safetensors"
 OWN_CLASS = "search_space.modules.network.PlannedNetwork"
-_OURS = (SPEC_FILE, FACTS_FILE, README_FILE, VAE_FOLDER, OWN_FOLDER, *PACKAGE_FOLDERS)
+_OURS = (
+    SPEC_FILE,
+    FACTS_FILE,
+    README_FILE,
+    TRAIN_FILE,
+    VAE_FOLDER,
+    OWN_FOLDER,
+    ENCODER_FILE,
+    *PACKAGE_FOLDERS,
+)
 _ENCODER = ("encoder.", "quant_conv.")
 
 
@@ -68,24 +94,28 @@ def export_decoder(
     device: str = "iPhone 15 Pro",
     overwrite: bool = False,
     weights: Mapping[str, Any] | None = None,
+    recipe: DecoderTrainConfig | None = None,
+    trained: Mapping[str, Any] | None = None,
+    encoder: LinearEncoder | None = None,
 ) -> Exported:
     """Write ``spec`` into ``folder``; ``state`` are its weights under Walkbench's names.
 
     Without ``state`` they are drawn from ``seed``. ``vae`` is the folder of an autoencoder whose
-    encoder and factors go along. ``weights`` says in the facts where they are from. Raises
-    :class:`WalkbenchError` for a folder that is in the way, weights that are not the spec's, and a
-    VAE of other latents.
+    encoder and factors go along. ``weights`` says in the facts where they are from, ``trained`` on
+    what; ``encoder`` is the linear one that they were trained with. ``recipe`` is that of
+    :func:`decoder_config_for` by default. Raises :class:`WalkbenchError` for a folder that is in
+    the way, weights that are not the spec's, and a VAE of other latents.
     """
     check_folder(folder, overwrite)
     with torch.device("meta"):
         network = PlannedNetwork(spec)
     given = dict(draws(network, seed)) if state is None else checked(network, state)
     config, why_own = _stock_config(spec)
-    encoder: dict[str, Tensor] = {}
+    theirs: dict[str, Tensor] = {}
     if vae is not None:
         if config is None:
             raise WalkbenchError(f"a VAE is of no use here: {why_own}; leave it out")
-        encoder, config = _encoder_of(vae, spec, config)
+        theirs, config = _encoder_of(vae, spec, config)
     facts = {
         "kind": spec.kind,
         "digest": spec.digest(),
@@ -94,6 +124,7 @@ def export_decoder(
         "why_own": why_own,
         "weights": {**(weights or {"kind": "initial", "seed": seed}), "dtype": dtype},
         "encoder": str(vae.name) if vae is not None else None,
+        **({"trained": dict(trained)} if trained else {}),
         **asdict(cost(spec)),
         "latent": spec.latent_size,
         "picture": spec.picture_size,
@@ -102,7 +133,11 @@ def export_decoder(
     }
     try:
         with atomic_folder(folder, replaces=_OURS) as work:
-            _write_weights(spec, given, encoder, config, work, dtype)
+            _write_weights(spec, given, theirs, config, work, dtype)
+            if encoder is not None:
+                encoder.save(work / ENCODER_FILE)
+            text = render(recipe or decoder_config_for(spec), spec, facts["name"])
+            _write(work / TRAIN_FILE, text)
             _write(work / SPEC_FILE, spec.to_json(indent=2))
             _write(work / FACTS_FILE, json.dumps(facts, indent=2, ensure_ascii=False))
             _write(work / README_FILE, decoder_readme(facts))
@@ -130,29 +165,6 @@ def earlier_decoder_export(
     return Exported(folder, *facts, tuple(sorted(ours)))
 
 
-def load_decoder_export(folder: str | Path) -> PlannedNetwork:
-    """Return the decoder in ``folder``, on the CPU, in its stored precision.
-
-    Raises :class:`WalkbenchError` if it is no export of a decoder, or its weights do not fit.
-    """
-    folder = Path(folder)
-    try:
-        spec = DecoderSpec.from_json((folder / SPEC_FILE).read_text(encoding="utf-8"))
-    except OSError:
-        raise WalkbenchError(
-            f"{str(folder)!r} holds no {SPEC_FILE}; name a folder that `walkbench export` wrote"
-        ) from None
-    own = folder / OWN_FOLDER / OWN_WEIGHTS
-    if own.exists():
-        state = read_weights(own)
-    else:
-        state = decoder_state_to_walkbench(spec, read_weights(folder / VAE_FOLDER / VAE_WEIGHTS))
-    with torch.device("meta"):
-        network = PlannedNetwork(spec)
-    network.load_state_dict(checked(network, state), assign=True)
-    return network
-
-
 class DecoderWeights:
     """The weights in the folder of a decoder's export, for packages."""
 
@@ -172,19 +184,6 @@ class DecoderWeights:
         """Return the parameters of ``module`` in float32."""
         state = load_decoder_export(self.folder).state_dict()
         return {name: state[name].float() for name, _ in module.named_parameters()}
-
-
-def checked(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return ``state``; raises :class:`WalkbenchError` where it is not that of ``network``."""
-    wanted = {name: tuple(p.shape) for name, p in network.named_parameters()}
-    given = {name: tuple(value.shape) for name, value in state.items()}
-    if wanted != given:
-        name = next(n for n in (*wanted, *given) if wanted.get(n) != given.get(n))
-        raise WalkbenchError(
-            f"the weights are not this decoder's: {name} is {given.get(name, 'missing')}, "
-            f"{wanted.get(name, 'nothing')} is needed"
-        )
-    return dict(state)
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+_ORIGINS = {
+    "initial": "**initial, not trained**: seed {seed}",
+    "checkpoint": "of the checkpoint `{file}`",
+    "trained": "the averages of {steps:,} steps of `walkbench train`",
+}
+
 
 def decoder_readme(facts: dict[str, Any]) -> str:
     """Return Markdown with the decoder's figures, where they come from, and how to load it."""
     weights, latency = facts["weights"], facts["latency"]
-    origin = (
-        f"**initial, not trained**: seed {weights['seed']}"
-        if weights["kind"] == "initial"
-        else f"of the checkpoint `{weights['file']}`"
-    )
+    origin = _ORIGINS[weights["kind"]].format(**weights)
     rows = [
         ("parameters", f"{facts['params']:,}"),
         (f"MACs, {facts['latent']}×{facts['latent']} latents", f"{facts['macs']:,}"),
@@ -41,7 +43,7 @@ def decoder_readme(facts: dict[str, Any]) -> str:
 
 def _loading(facts: dict[str, Any]) -> str:
     ours = (
-        "    from studies.export_decoder import load_decoder_export\n\n"
+        "    from search_space.exported_decoder import load_decoder_export\n\n"
         '    decoder = load_decoder_export("path/to/this/folder")'
     )
     if facts["why_own"] is not None:

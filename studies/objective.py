@@ -43,13 +43,13 @@ from search_space.provenance import provenance
 from studies import pareto, record_codec
 from studies.candidate import KnownCandidate, measured, timed, trained_part
 from studies.config import StudyConfig
+from studies.decoder_runs import decoder_error
 from studies.earlier_runs import EarlierRuns
 from studies.gallery import Gallery
 from studies.metric import Measured
 from studies.metrics import METRICS
-from studies.picture_quality import DecoderErrors
-from studies.records import LatencyOrigin
-from studies.rungs import digest_of, mean_score
+from studies.records import DecoderRun, LatencyOrigin
+from studies.rungs import Rung, digest_of, mean_score
 from studies.transaction import stored_together
 
 Proxy = Callable[[TrainingRun], Score]
@@ -70,7 +70,7 @@ class Objective:
     ``latency`` prices designs on the study's device, ``proxy`` trains and scores a run. Either may
     be None where the study's config does not need it. ``earlier`` finds runs made before,
     ``gallery`` keeps what ``proxy``'s twins drew, ``stored`` is told of runs whose score is kept,
-    ``decoders`` trains the decoders of pictures.
+    ``decoders`` are the rungs on which the decoders of pictures train, beside the config's.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Objective:
         proxy: Proxy | None,
         gallery: Gallery | None = None,
         stored: Callable[[Sequence[TrainingRun]], None] = lambda runs: None,
-        decoders: DecoderErrors | None = None,
+        decoders: Sequence[Rung] = (),
     ) -> None:
         if latency is None and config.device is not None:
             raise ValueError(f"study {config.name!r} needs a latency source")
@@ -160,12 +160,13 @@ class Objective:
     def _score(self, trial: optuna.Trial, candidate: KnownCandidate) -> Score:
         """Train the design, or reuse the score of an equal run; store which."""
         assert self.proxy is not None
+        of_decoder = self._decoder_error(trial, candidate.network)
         trained = trained_part(candidate.network)
         runs = self.config.rungs[record_codec.rung_of(trial)].runs(trained)
         run = digest_of(runs)
         before = self.earlier.find(run) if self.earlier is not None else None
         found = before.trial.score if before is not None else None
-        score = self._with_decoder(candidate, found) if found is not None else None
+        score = _with_decoder(found, of_decoder) if found is not None else None
         if before is not None and score is not None and self._tells(candidate, score):
             same = before.study == trial.study.study_name
             trained_by = before.trial.number if same else None
@@ -173,7 +174,7 @@ class Objective:
             record_codec.write_score(trial, score, run, trained_by, before.place, losses)
         else:
             scores = [self.proxy(one) for one in runs]
-            score = self._with_decoder(candidate, mean_score(scores))
+            score = _with_decoder(mean_score(scores), of_decoder)
             losses = tuple(one.value for one in scores)
             record_codec.write_score(trial, score, run, seed_losses=losses)
             self.stored(runs)
@@ -183,11 +184,29 @@ class Objective:
             raise _failed(trial, score.failed or "the proxy gave no score")
         return score
 
-    def _with_decoder(self, candidate: KnownCandidate, score: Score) -> Score:
-        """Add the error of a picture's decoder to the score of its UNet."""
-        if self.decoders is None or not isinstance(candidate.network, PictureSpec):
-            return score
-        return self.decoders.added_to(score, candidate.network.decoder)
+    def _decoder_error(self, trial: optuna.Trial, network: Network) -> float | None:
+        """Train a picture's decoder, or take an equal run over; store which.
+
+        The decoder comes first: where it fails, no UNet trains in vain. None where none trains.
+        """
+        if not self.decoders or not isinstance(network, PictureSpec):
+            return None
+        assert self.proxy is not None
+        decoder = network.decoder
+        (run,) = self.decoders[record_codec.rung_of(trial)].runs(decoder)
+        before = self.earlier.find_decoder(run.digest()) if self.earlier is not None else None
+        known = before.trial.decoder if before is not None else None
+        if before is not None and known is not None:
+            score = known.score
+            record_codec.write_decoder(trial, DecoderRun(run.digest(), score, before.place))
+        else:
+            score = self.proxy(run)
+            record_codec.write_decoder(trial, DecoderRun(run.digest(), score))
+            self.stored([run])
+        if not score.ok:
+            name = name_of(decoder) or decoder.digest()
+            raise _failed(trial, f"the decoder {name}: {score.failed}")
+        return decoder_error(score)
 
     def _tells(self, candidate: KnownCandidate, score: Score) -> bool:
         """Whether ``score`` has all that the study measures: a UNet's may lack a picture's."""
@@ -198,6 +217,13 @@ class Objective:
         except WalkbenchError:
             return False
         return True
+
+
+def _with_decoder(score: Score, error: float | None) -> Score:
+    """Add the error of a picture's decoder to the score of its UNet, where that has a picture's."""
+    if error is None or score.picture is None:
+        return score
+    return replace(score, picture=replace(score.picture, decoder=error))
 
 
 def _failed(trial: optuna.Trial, reason: str) -> CandidateFailed:

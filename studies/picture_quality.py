@@ -8,15 +8,12 @@ choose, so that all pictures with one UNet share one training run:
 - storing weights at b bits: what the validation loss rises by when every matrix of the twin is
   replaced by a palette of 2^b values, as packages for phones do.
 
-A decoder's error is that of its own twin, trained for as long to reconstruct the same pictures:
-the mean squared error that its PSNR stands for.
-
 >>> errors = TwinErrors(steps=(4,), bits=(16, 4))
 >>> errors.steps, errors.bits
 ((4,), (16, 4))
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,19 +21,13 @@ import torch
 from numpy.typing import NDArray
 
 from latency_db.packages.palettise import palette
-from proxies.callbacks import Progress, Report
-from proxies.objectives.reconstruction import Reconstruction
 from proxies.samples import draw_samples
 from proxies.score import Score
 from proxies.score_parts import PictureErrors
-from proxies.trainer import Trainer, train_run
-from proxies.training_run import TrainingSettings
-from search_space.errors import WalkbenchError
-from search_space.network import Network
+from proxies.trainer import Trainer
 
 REFERENCE = 32  # steps that more of would change little
 PICTURES = 16
-RANGE = 2.0  # of a picture's values, from -1 to 1
 FULL = 16  # bits of weights that nothing was done to
 
 
@@ -82,39 +73,6 @@ class TwinErrors:
                     _restore(learner, kept)
                 found.append((bits, *_mean(change)))
         return tuple(found)
-
-
-class DecoderErrors:
-    """Trains the twins of decoders by ``settings`` but for the objective, each decoder once.
-
-    ``each_step`` is told of every step, and may raise to end the run.
-    """
-
-    def __init__(self, settings: TrainingSettings, each_step: Callable[[Progress], None]) -> None:
-        recipe = replace(settings.recipe, objective=Reconstruction())
-        self.settings = replace(settings, recipe=recipe)
-        self.callbacks = (Report(each_step),)
-        self._known: dict[str, float] = {}
-
-    def added_to(self, score: Score, decoder: Network) -> Score:
-        """Return ``score`` with the error of ``decoder``, where it has those of the UNet.
-
-        Raises :class:`WalkbenchError` for a decoder that has no twin, or whose training diverged.
-        """
-        if score.picture is None:
-            return score
-        key = decoder.digest()
-        if key not in self._known:
-            self._known[key] = self._error(decoder)
-        return replace(score, picture=replace(score.picture, decoder=self._known[key]))
-
-    def _error(self, decoder: Network) -> float:
-        found = train_run(self.settings.run(decoder), self.callbacks)
-        if found.quality is None:
-            raise WalkbenchError(
-                f"the decoder's training gave no pictures: {found.failed or 'it has no PSNR'}"
-            )
-        return RANGE**2 * 10 ** (-found.quality.psnr / 10)
 
 
 def _drawn(trainer: Trainer, steps: int) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ The keys are those of version 0.1, whose studies load, with what it did not reco
 - trial: ``name`` (before it runs: ``enqueued``), ``digest``, ``spec``, ``cost``, ``latency`` (with
   ``device``, ``by``, ``revision``, and ``programs`` of a picture), ``measured`` (metric → value,
   low, high, source), ``score`` (with ``reused_from``, ``cached_from``, ``run`` and
-  ``seed_losses``), ``rung``, ``again_of``,
+  ``seed_losses``), ``decoder`` (a score with ``run`` and ``cached_from``), ``rung``, ``again_of``,
   ``constraints``, ``feasible``, ``samples``, ``failed``, ``provenance``, ``worker``
 - study: ``walkbench``, an object, and ``trials``, the total last asked for
 
@@ -18,7 +18,7 @@ The keys are those of version 0.1, whose studies load, with what it did not reco
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -32,6 +32,7 @@ from studies.metric import Measured
 from studies.pareto import feasible
 from studies.records import (
     INTERRUPTED,
+    DecoderRun,
     LatencyOrigin,
     Revisions,
     Samples,
@@ -43,17 +44,6 @@ VERSION = 2  # of both records; 1 is that of version 0.1, which wrote no number
 STUDY = "walkbench"  # the study attribute that holds a StudyRecord
 TARGET = "trials"  # the study attribute with the total last asked for
 ENQUEUED = "enqueued"
-OUTSIDE = "outside"  # never stored: given to trials of other tools when they are read
-WORKER = "worker"  # which process runs the trial, stored as it starts
-
-
-class Attributed(Protocol):
-    """What records are written to: a trial, or something else that keeps attributes."""
-
-    @property
-    def user_attrs(self) -> dict[str, Any]: ...  # noqa: D102
-
-    def set_user_attr(self, key: str, value: Any) -> None: ...  # noqa: D102
 
 
 def decode_trial(
@@ -94,6 +84,7 @@ def decode_trial(
             rung=int(attrs.get("rung", 0)),
             again_of=attrs.get("again_of"),
             seed_losses=seed_losses,
+            decoder=_decoder(attrs.get("decoder")),
             stored={k: Measured(*v) for k, v in (attrs.get("measured") or {}).items()},
             samples=Samples(**attrs["samples"]) if attrs.get("samples") else None,
             constraints=constraints,
@@ -101,8 +92,7 @@ def decode_trial(
             failed=attrs.get("failed") or (INTERRUPTED if failed else None),
             interrupted=failed and "failed" not in attrs,
             provenance=attrs.get("provenance"),
-            worker=attrs.get(WORKER),
-            outside=bool(attrs.get(OUTSIDE)),
+            worker=attrs.get("worker"),
             started=trial.datetime_start,
             ended=trial.datetime_complete,
         )
@@ -119,7 +109,14 @@ def _values(trial: FrozenTrial, objectives: Sequence[str]) -> dict[str, float]:
     return dict(zip(objectives, trial.values, strict=True))
 
 
-def write_design(trial: Attributed, network: Network, name: str | None) -> None:
+def _decoder(stored: Mapping[str, Any] | None) -> DecoderRun | None:
+    if not stored:
+        return None
+    score = {k: v for k, v in stored.items() if k not in ("run", "cached_from")}
+    return DecoderRun(stored["run"], Score.from_dict(score), stored["cached_from"])
+
+
+def write_design(trial: optuna.Trial, network: Network, name: str | None) -> None:
     """Store which design ``trial`` is about."""
     trial.set_user_attr("name", trial.user_attrs.get(ENQUEUED) or name)
     trial.set_user_attr("digest", network.digest())
@@ -142,18 +139,23 @@ def rung_of(trial: optuna.Trial) -> int:
     return int(trial.user_attrs.get("rung", 0))
 
 
+def write_worker(trial: optuna.Trial, worker: Mapping[str, Any]) -> None:
+    """Store which process runs the trial."""
+    trial.set_user_attr("worker", dict(worker))
+
+
 def write_provenance(trial: optuna.Trial, provenance: Mapping[str, Any]) -> None:
     """Store where the trial's numbers are made."""
     trial.set_user_attr("provenance", dict(provenance))
 
 
-def write_cost(trial: Attributed, cost: Cost) -> None:
+def write_cost(trial: optuna.Trial, cost: Cost) -> None:
     """Store the design's exact cost."""
     trial.set_user_attr("cost", dataclasses.asdict(cost))
 
 
 def write_latency(
-    trial: Attributed,
+    trial: optuna.Trial,
     latency: Latency,
     origin: LatencyOrigin,
     programs: Mapping[str, Latency] | None = None,
@@ -164,14 +166,14 @@ def write_latency(
     trial.set_user_attr("latency", {**stored, "programs": parts} if parts else stored)
 
 
-def write_measured(trial: Attributed, measured: Mapping[str, Measured]) -> None:
+def write_measured(trial: optuna.Trial, measured: Mapping[str, Measured]) -> None:
     """Store metrics as they were measured."""
     stored = {name: list(dataclasses.astuple(found)) for name, found in measured.items()}
     trial.set_user_attr("measured", stored)
 
 
 def write_constraints(
-    trial: Attributed, constraints: Mapping[str, float], feasible: bool | None
+    trial: optuna.Trial, constraints: Mapping[str, float], feasible: bool | None
 ) -> None:
     """Store how far each budget is missed, and whether all are kept."""
     trial.set_user_attr("constraints", dict(constraints))
@@ -190,6 +192,12 @@ def write_score(
     origin = {"reused_from": trained_by, "cached_from": cached_from, "run": run}
     several = {"seed_losses": list(seed_losses)} if len(seed_losses) > 1 else {}
     trial.set_user_attr("score", {**score.to_dict(), **origin, **several})
+
+
+def write_decoder(trial: optuna.Trial, decoder: DecoderRun) -> None:
+    """Store the training run of a picture's decoder."""
+    origin = {"run": decoder.run, "cached_from": decoder.cached_from}
+    trial.set_user_attr("decoder", {**decoder.score.to_dict(), **origin})
 
 
 def write_samples(trial: optuna.Trial, samples: Samples) -> None:
@@ -227,7 +235,6 @@ def decode_shared(name: str, attributes: Mapping[str, Any]) -> StudyRecord | Non
     return StudyRecord(
         space=space.get("name"),
         space_digest=space.get("digest"),
-        space_content=space.get("content"),
         objectives=tuple(stored.get("objectives") or ()),
         budgets=dict(stored.get("budgets") or {}),
         device=stored.get("device"),
@@ -241,9 +248,5 @@ def decode_shared(name: str, attributes: Mapping[str, Any]) -> StudyRecord | Non
 def write_study(study: optuna.Study, record: StudyRecord) -> None:
     """Store what the study's trials share."""
     stored = dataclasses.asdict(record)
-    stored["space"] = {
-        "name": stored["space"],
-        "digest": stored.pop("space_digest"),
-        "content": stored.pop("space_content"),
-    }
+    stored["space"] = {"name": stored["space"], "digest": stored.pop("space_digest")}
     study.set_user_attr(STUDY, {"version": VERSION, **stored})

@@ -49,6 +49,18 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class DecoderRun:
+    """The training run of a picture's decoder: its digest, its score, and who made it.
+
+    ``cached_from`` is ``STUDY/NUMBER`` of the trial that trained it, None where this one did.
+    """
+
+    run: str
+    score: Score
+    cached_from: str | None = None
+
+
+@dataclass(frozen=True)
 class TrialRecord:
     """One trial of a study; what it does not have is None or empty.
 
@@ -62,8 +74,7 @@ class TrialRecord:
     failed for no reason of their own and do not count. ``rung`` is the fidelity at which the design
     was trained, from 0; ``again_of`` is the trial whose design this one trains on, after an
     interruption or on a higher rung. ``seed_losses`` has the loss of each seed where a rung has
-    several. ``outside`` trials were added by another tool and scored when they were read
-    (:mod:`studies.outside`).
+    several. ``decoder`` is the run of a picture's decoder.
     """
 
     number: int
@@ -84,6 +95,7 @@ class TrialRecord:
     rung: int = 0
     again_of: int | None = None
     seed_losses: tuple[float, ...] = ()
+    decoder: DecoderRun | None = None
     stored: Mapping[str, Measured] = field(default_factory=dict)
     samples: Samples | None = None
     constraints: Mapping[str, float] = field(default_factory=dict)
@@ -92,7 +104,6 @@ class TrialRecord:
     interrupted: bool = False
     provenance: Mapping[str, Any] | None = None
     worker: Mapping[str, Any] | None = None
-    outside: bool = False
     started: datetime | None = None
     ended: datetime | None = None
 
@@ -170,14 +181,12 @@ class StudyRecord:
     """What all trials of a study share: only such trials compare.
 
     ``proxy`` are the training settings as JSON, of the highest rung. ``rungs`` say what each rung
-    has of its own (:meth:`studies.rungs.Rung.to_dict`); empty where there is one.
-    ``space_content`` is the space itself as JSON, None in studies of version 0.1. ``revisions`` has
+    has of its own (:meth:`studies.rungs.Rung.to_dict`); empty where there is one. ``revisions`` has
     one entry, and a further one for each time somebody went on with another revision.
     """
 
     space: str | None = None
     space_digest: str | None = None
-    space_content: Mapping[str, Any] | None = None
     objectives: tuple[str, ...] = ()
     budgets: Mapping[str, float] = field(default_factory=dict)
     device: str | None = None

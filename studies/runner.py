@@ -23,35 +23,35 @@ come on top of the total, and before any new design (:mod:`studies.agenda`).
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import optuna
+import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from latency_db.source import LatencySource
 from proxies.callbacks import Progress
+from search_space.design_space import DesignSpace
 from search_space.errors import WalkbenchError
-from search_space.picture_space import DesignSpace, PictureSpace
+from search_space.picture_space import PictureSpace
 from studies import record_codec, workers
 from studies.agenda import Again, agenda, enqueue
-from studies.claim import claimed_by
 from studies.config import StudyConfig
+from studies.decoder_runs import decoder_rungs
 from studies.earlier_runs import EarlierRuns
 from studies.gallery import Gallery, gallery_folder
 from studies.greybox.informed import check_budgets
 from studies.interrupt import Interrupt
 from studies.objective import CandidateFailed, Objective, Proxy
-from studies.picture_quality import DecoderErrors, TwinErrors
+from studies.picture_quality import TwinErrors
 from studies.records import TrialRecord
 from studies.resume import create_or_resume
-from studies.storage_failure import storage_errors, wait_until_back
 from studies.store import storage_url
 from studies.training import Training, checkpoint_folder
 from studies.trial_log import TrialLog
-from studies.trial_notes import write_note
 
 MAX_FAILURES_IN_A_ROW = 5  # more than that is not the fault of the candidates
 _POLL_S = 1.0  # how often a worker that waits looks at the others
@@ -97,15 +97,13 @@ def run_study(
     watch: Watch | None = None,
     accept_revision: bool = False,
     wait: bool = False,
-    task: str | None = None,
 ) -> Run:
     """Run ``config`` until ``trials`` (its own number by default) are done; return the study.
 
     ``storage`` is a URL or a SQLite file; ``latency`` and ``proxy`` replace those of the config.
     ``watch`` receives every step of training and every trial that ended. With ``wait`` the call
     lasts until all trials are done, and runs those of workers that died; without, it ends when
-    other workers have the rest. ``task`` names this call to a scheduler that ends it by force. A
-    database server that goes away is waited for. ``accept_revision``
+    other workers have the rest. ``accept_revision``
     resumes a study whose earlier trials another latency model or trainer measured, and marks where.
     Raises :class:`WalkbenchError` for a storage that cannot be used, and its subclasses
     :class:`studies.resume.OtherStudy` and :class:`studies.resume.OtherRevision` for a study of this
@@ -122,13 +120,12 @@ def run_study(
     url = storage_url(storage, config.storage)
     gallery = Gallery(gallery_folder(url), config.samples) if config.samples else None
     check_budgets(config.sought(latency))
-    training = decoders = None
+    training, errors = None, errors_of(config.space)
+    decoders = decoder_rungs(config.rungs) if errors is not None else ()
     if proxy is None and config.trains:
-        each_step, errors = _each_step(watch, interrupt), errors_of(config.space)
-        folder = checkpoint_folder(url)
-        proxy = training = Training(config.rungs, folder, each_step, gallery, errors)
-        if errors is not None:
-            decoders = DecoderErrors(config.rungs[0].settings, each_step)
+        each_step = _each_step(watch, interrupt)
+        rungs, folder = (*config.rungs, *decoders), checkpoint_folder(url)
+        proxy = training = Training(rungs, folder, each_step, gallery, errors)
     with quiet_optuna(), storage_errors(), interrupt:
         study = create_or_resume(config, url, latency, accept_revision=accept_revision)
         study.set_user_attr(record_codec.TARGET, total)
@@ -137,9 +134,7 @@ def run_study(
         objective = Objective(config, earlier, latency, proxy, gallery, decoders=decoders)
         if training is not None:
             objective.stored = training.stored
-        worker = workers.me(task)
-        with claimed_by(study, worker):
-            return _run(study, objective, log, total, watch, wait, worker)
+        return _run(study, objective, log, total, watch, wait)
 
 
 def to_do(log: TrialLog, config: StudyConfig, total: int) -> list[Again]:
@@ -179,17 +174,12 @@ class _OneTooMany(Exception):
 
 
 def _run(
-    study: optuna.Study,
-    objective: Objective,
-    log: TrialLog,
-    total: int,
-    watch: Watch,
-    wait: bool,
-    worker: Mapping[str, Any],
+    study: optuna.Study, objective: Objective, log: TrialLog, total: int, watch: Watch, wait: bool
 ) -> Run:
-    ran = in_a_row = 0
+    worker, ran, in_a_row = workers.me(), 0, 0
 
     def claimed(trial: optuna.Trial) -> tuple[float, ...]:
+        record_codec.write_worker(trial, worker)
         if log.is_one_too_many(trial.number, total):
             raise _OneTooMany  # another worker was faster
         return objective(trial)
@@ -201,8 +191,6 @@ def _run(
         ran += 1
         in_a_row = in_a_row + 1 if trial.state is TrialState.FAIL else 0
         record = log.record(trial.number)
-        if objective.config.trains:
-            write_note(study, trial, record)
         watch.trial_ended(record, log.done(), total)
         if in_a_row == MAX_FAILURES_IN_A_ROW:
             raise WalkbenchError(
@@ -210,30 +198,18 @@ def _run(
                 "change the config and run again, finished trials are kept"
             )
 
-    def step() -> bool:
-        """Run a trial or wait for others; say whether to go on."""
-        if is_finished(log, objective.config, total):
-            return False
-        if _takes_a_trial(study, log, objective.config, total):
-            study.optimize(
-                claimed, n_trials=1, catch=(CandidateFailed, _OneTooMany), callbacks=[ended]
-            )
-        elif wait:  # others may die: then their trials are free again
-            time.sleep(_POLL_S)
-            workers.release(study)
-            optuna.storages.fail_stale_trials(study)
-        else:
-            return False
-        return True
-
-    goes_on = True
     try:
-        while goes_on:
-            try:
-                goes_on = step()
-            except Exception as error:
-                wait_until_back(study, error)
-                workers.release(study, of=worker)  # the trial that the storage failed in
+        while not is_finished(log, objective.config, total):
+            if _takes_a_trial(study, log, objective.config, total):
+                study.optimize(
+                    claimed, n_trials=1, catch=(CandidateFailed, _OneTooMany), callbacks=[ended]
+                )
+            elif not wait:
+                break
+            else:  # others may die: then their trials are free again
+                time.sleep(_POLL_S)
+                workers.release(study)
+                optuna.storages.fail_stale_trials(study)
     finally:
         workers.release(study, of=worker)
     return Run(study, log.done(), total, ran)
@@ -266,3 +242,16 @@ def quiet_optuna() -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(before)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn the failure of a storage while the study runs into a message."""
+    try:
+        yield
+    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.DBAPIError) as error:
+        cause = error.__cause__ or error
+        reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
+        raise WalkbenchError(
+            f"the storage failed: {reason}; finished trials are kept, run again to continue"
+        ) from error

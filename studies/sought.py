@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from latency_db.source import LatencySource
-from search_space.picture_space import DesignSpace
+from search_space.design_space import DesignSpace
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import sqlalchemy
 
 from proxies.callbacks import AtEnd, Callback, Progress, Report
 from proxies.score import Score
-from proxies.trainer import check_ready
+from proxies.trainer import Trainer, check_ready
 from proxies.training_run import TrainingRun
 from search_space.errors import WalkbenchError
 from studies.engines import engine
@@ -41,9 +41,9 @@ class Training:
     """Trains runs of ``rungs`` and keeps their checkpoints in ``folder``.
 
     ``each_step`` is told of every step, and may raise to end the run; ``gallery`` makes each
-    trained twin draw, ``errors`` measures few steps and few bits. Raises :class:`WalkbenchError`
-    before any design is trained where the data cannot be read, this machine lacks the device or
-    precision, or the folder cannot be made.
+    trained twin of a UNet draw, ``errors`` measures its few steps and few bits. Raises
+    :class:`WalkbenchError` before any design is trained where the data cannot be read, this machine
+    lacks the device or precision, or the folder cannot be made.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Training:
             check_ready(rung.settings)
         callbacks: list[Callback] = [Report(each_step)]
         if gallery is not None:
-            callbacks.append(AtEnd(gallery.draw))
+            callbacks.append(AtEnd(_drawing(gallery.draw)))
         if errors is not None:
-            callbacks.append(AtEnd(errors.measure))
+            callbacks.append(AtEnd(_drawing(errors.measure)))
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -90,3 +90,13 @@ class Training:
     def _may_go_on(self, run: TrainingRun) -> bool:
         above = [r for rung in self.rungs for r in rung.runs(run.network)]
         return any(run in runs_below(self.rungs, one) for one in above)
+
+
+def _drawing(act: Callable[[Trainer], None]) -> Callable[[Trainer], None]:
+    """Return ``act`` for twins that draw from noise: not for those of decoders."""
+
+    def at_end(trainer: Trainer) -> None:
+        if trainer.learner.predicts == "velocity":
+            act(trainer)
+
+    return at_end

@@ -12,9 +12,8 @@ Finished trials never change, so each answer looks only at trials that are new o
 
 import optuna
 
-from studies.outside import Outside
 from studies.record_codec import decode_study, decode_trial
-from studies.records import StudyRecord, TrialRecord
+from studies.records import TrialRecord
 
 
 class TrialLog:
@@ -25,11 +24,11 @@ class TrialLog:
         self.decoded = 0
         self._shared = decode_study(study)
         self._objectives = objective_names(study)
-        self._outside = Outside(self._shared or StudyRecord(), self._objectives)
         self._records: list[TrialRecord] = []
         self._open: set[int] = set()  # trials that had not finished when last looked at
         self._done = 0
         self._trained: dict[str, int] = {}  # digest of the training run → first trial that ran it
+        self._decoders: dict[str, int] = {}  # the same for the decoders of pictures
 
     def records(self) -> list[TrialRecord]:
         """Return every trial as it stands, in order."""
@@ -89,6 +88,12 @@ class TrialLog:
         number = self._trained.get(run)
         return None if number is None else self._records[number]
 
+    def trained_decoder(self, run: str) -> TrialRecord | None:
+        """Return the first finished trial that trained a decoder in the run ``run``."""
+        self._refresh()
+        number = self._decoders.get(run)
+        return None if number is None else self._records[number]
+
     def _refresh(self) -> None:
         trials = self.study.get_trials(deepcopy=False)
         budgets = tuple(self._shared.budgets) if self._shared else ()
@@ -97,7 +102,7 @@ class TrialLog:
             if number < len(self._records) and trial.state.name == "WAITING":
                 continue
             self.decoded += 1
-            record = decode_trial(self._outside.scored(trial), self._objectives, budgets)
+            record = decode_trial(trial, self._objectives, budgets)
             self._records[number : number + 1] = [record]
             if not trial.state.is_finished():
                 self._open.add(number)
@@ -106,6 +111,8 @@ class TrialLog:
             self._done += record.done
             if record.run is not None and record.trained:
                 self._trained.setdefault(record.run, number)
+            if record.decoder is not None and record.decoder.cached_from is None:
+                self._decoders.setdefault(record.decoder.run, number)
 
 
 def objective_names(study: optuna.Study) -> tuple[str, ...]:

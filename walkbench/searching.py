@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from search_space.design_space import DesignSpace
+from search_space.load_space import load_space
 from search_space.network import Network
-from search_space.picture_space import DesignSpace, load_space
 from search_space.sample import draw
 from studies import runner
 from studies.config import StudyConfig, load_config, parse_config

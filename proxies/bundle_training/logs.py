@@ -4,6 +4,7 @@ A run that goes on from a checkpoint drops the lines that it is about to write a
 """
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,15 @@ COLUMNS = ("step", "loss", "validation_loss", "rate", "seconds", "pictures_per_s
 
 
 class Logs:
-    """Writes both below ``folder``; :meth:`close` when done."""
+    """Writes both below ``folder``, with ``more`` columns; :meth:`close` when done."""
 
-    def __init__(self, folder: Path, step: int) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path, step: int, more: Sequence[str] = ()) -> None:
+        self.path, self.columns = folder / FILE, (*COLUMNS, *more)
         kept = [row for row in read_log(folder) if int(row["step"]) <= step]
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with atomic_write(self.path) as partial, partial.open("w", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+                writer = csv.DictWriter(file, self.columns, lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(kept)
         except OSError as error:
@@ -36,9 +37,9 @@ class Logs:
     def add(self, row: dict[str, Any]) -> None:
         """Append a line; ``row`` may lack columns."""
         with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(row)
+            csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
         if self.board is not None:
-            for name in COLUMNS[1:]:
+            for name in self.columns[1:]:
                 if name in row:
                     self.board.add_scalar(name, row[name], row["step"])
 

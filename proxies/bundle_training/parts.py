@@ -12,6 +12,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from proxies.bundle_training import pixels, words
+from proxies.bundle_training.task import VelocityTask
 from proxies.bundle_training.trainer import BundleTrainer
 from search_space.atomic import atomic_folder
 from search_space.errors import WalkbenchError
@@ -29,7 +30,7 @@ class Parts:
     entries: dict[str, tuple[str, str]]
 
 
-def save_parts(trainer: BundleTrainer, folder: Path) -> Parts:
+def save_parts(trainer: BundleTrainer, task: VelocityTask, folder: Path) -> Parts:
     """Write them into ``folder``; raises :class:`WalkbenchError` where that cannot be written."""
     state = trainer.averages()
     unet = {k.removeprefix(_UNET): v.contiguous() for k, v in state.items() if k.startswith(_UNET)}
@@ -39,12 +40,12 @@ def save_parts(trainer: BundleTrainer, folder: Path) -> Parts:
         shutil.rmtree(folder, ignore_errors=True)
         with atomic_folder(folder) as work:
             save_file(unet, work / WEIGHTS, metadata={"format": "pt"})
-            if trainer.data.book is not None:
-                tokens = trainer.learner.spec.context.tokens
+            if task.data.book is not None:
+                tokens = task.learner.spec.context.tokens
                 entries["vae"] = pixels.save(work / "vae")
                 entries["text_encoder"] = words.save_encoder(work / "text_encoder", table)
                 entries["tokenizer"] = words.save_tokenizer(
-                    work / "tokenizer", trainer.data.book, tokens
+                    work / "tokenizer", task.data.book, tokens
                 )
     except OSError as error:
         raise WalkbenchError(

@@ -1,9 +1,9 @@
 """`BundleTrainer`: trains the network of an export by its `train.yaml`.
 
-Its steps are those of a proxy (:mod:`proxies.step`), its loss is theirs
-(:func:`proxies.velocity_loss.velocity_error`); data, conditions and processes are its own. A batch
-depends on seed and step alone (:mod:`proxies.bundle_training.draws`), so a run that was stopped
-and goes on shows the same losses to the last digit on a CPU with one thread.
+Its steps are those of a proxy (:mod:`proxies.step`); data, loss and validation are those of a
+:class:`proxies.bundle_training.task.Task`, one for each kind of network. A batch depends on seed
+and step alone, so a run that was stopped and goes on shows the same losses to the last digit on a
+CPU with one thread.
 """
 
 import time
@@ -13,68 +13,58 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from proxies.bundle_training.checkpoints import Checkpoints
-from proxies.bundle_training.data import Loaded
-from proxies.bundle_training.draws import Draws
-from proxies.bundle_training.learner import BundleLearner
 from proxies.bundle_training.logs import Logs
 from proxies.bundle_training.processes import Processes
+from proxies.bundle_training.task import Task
 from proxies.callbacks import Progress
 from proxies.draw import Draw
 from proxies.ema import PowerEMA
-from proxies.flow_matching import Moments
 from proxies.gradient import Gradient
-from proxies.hardware import Hardware, compiled
+from proxies.hardware import compiled
 from proxies.optimizers import OPTIMIZERS
 from proxies.recipe import Recipe
 from proxies.step import TrainingStep
-from proxies.train_config import TrainConfig
-from proxies.validation import validation_losses, validation_set
-from proxies.velocity_loss import velocity_error
+from proxies.train_config import AnyTrainConfig
 from search_space.errors import WalkbenchError
+from search_space.network import Network
 
 DIVERGED = 10.0  # loss over that of a prediction of nothing
+# What says how to look at a run, or where something lies that the identity names by its content.
+_MAY_CHANGE = ("guidance", "validation_images", "encoder", "cache")
 Watcher = Callable[["BundleTrainer"], None]
 
 
 class BundleTrainer:
     """A training that starts, or goes on from the newest checkpoint below ``folder``.
 
-    ``empty`` is the text of no caption. ``stop`` is asked after every step. ``watchers`` are called
-    after every step in the main process, before a checkpoint is saved.
+    ``stop`` is asked after every step. ``watchers`` are called after every step in the main
+    process, before a checkpoint is saved.
     """
 
     def __init__(
         self,
-        learner: BundleLearner,
-        data: Loaded,
-        config: TrainConfig,
+        task: Task,
+        config: AnyTrainConfig,
         folder: Path,
         processes: Processes,
         *,
-        empty: Tensor,
         stop: Callable[[], bool] = lambda: False,
         watchers: Sequence[Watcher] = (),
     ) -> None:
-        run, compute = config.run, config.compute
         _check_batch(config, processes)
-        self.config, self.data, self.folder, self.processes = config, data, folder, processes
+        self.task, self.config, self.folder, self.processes = task, config, folder, processes
         self.stop, self.watchers = stop, watchers
-        self.hardware = Hardware.of(processes.device, compute.precision)
-        self.learner = learner.to(self.hardware.device)
-        if compute.gradient_checkpointing:
-            self.learner.unet.enable_gradient_checkpointing()
-        classes = learner.spec.conditions.classes
-        self.draws = Draws(data, config, empty, classes, processes.rank, processes.count)
-        self.validation = validation_set(
-            learner.spec.latent_size, config.data.validation_images, data.validation
-        )
+        self.hardware = task.hardware
+        self.learner = task.learner.to(self.hardware.device)
+        if config.compute.gradient_checkpointing:
+            task.recompute()
         self.take = self._steps()
-        self.checkpoints = Checkpoints(folder / "checkpoints", run.keep)
+        self.checkpoints = Checkpoints(folder / "checkpoints", config.run.keep)
         self.step, self.seconds, self.loss = 0, 0.0, float("nan")
-        self.validation_loss: float | None = None
+        self.validated: dict[str, float] = {}
         self.stopped = False
         self._restore()
 
@@ -95,20 +85,19 @@ class BundleTrainer:
         stepper = OPTIMIZERS.get(optimizer.name)(recipe, self.learner, alike)
         forward = compiled(self.learner) if self.config.compute.compile else self.learner
         gradient = Gradient(
-            lambda part: velocity_error(forward, part, self.hardware),
+            lambda part: self.task.loss(forward, part),
             stepper.flat,
             self.hardware,
-            self.draws.share // run.accumulate,
+            self.task.share // run.accumulate,
             accumulate=True,
         )
         ema = PowerEMA(list(stepper.flat.weights), optimizer.ema_sigma)
         return TrainingStep(recipe, gradient, stepper, ema, self.processes.mean)
 
     @property
-    def moments(self) -> Moments | None:
-        """Mean and variance whose linear guess the network adds to."""
-        found: Moments | None = self.learner.unet._moments
-        return found
+    def validation_loss(self) -> float | None:
+        """The last step's, None where it was not validated."""
+        return self.validated.get("validation_loss")
 
     @property
     def progress(self) -> Progress:
@@ -122,17 +111,18 @@ class BundleTrainer:
         Raises :class:`WalkbenchError` when memory runs out, a loss is no number or grows tenfold,
         or a checkpoint cannot be written.
         """
-        logs = Logs(self.folder, self.step) if self.processes.is_main else None
+        columns = self.task.columns
+        logs = Logs(self.folder, self.step, columns) if self.processes.is_main else None
         self.learner.train()
         run = self.config.run
         try:
             with self.hardware.training(), ThreadPoolExecutor(1) as reader:
-                coming: Future[Draw] = reader.submit(self.draws, self.step)
+                coming: Future[Draw] = reader.submit(self.task.draw, self.step)
                 while self.step < run.steps and not self.stopped:
                     began = time.perf_counter()
                     draw = coming.result()
                     if self.step + 1 < run.steps:
-                        coming = reader.submit(self.draws, self.step + 1)
+                        coming = reader.submit(self.task.draw, self.step + 1)
                     loss = self.take(draw, self.step, self.step / run.steps)
                     self.loss, self.stopped = self.processes.agreed(loss, self.stop())
                     self.step += 1
@@ -144,8 +134,7 @@ class BundleTrainer:
 
     def _after(self, logs: Logs | None) -> None:
         run, last = self.config.run, self.step == self.config.run.steps or self.stopped
-        limit = DIVERGED * (1 + self.data.train.moments.variance)
-        if not self.loss < limit:  # also nan
+        if not self.loss < DIVERGED * self.task.flat:  # also nan
             before = self.checkpoints.found()
             kept = f"; {str(before[-1])!r} is kept" if before else ""
             raise WalkbenchError(
@@ -153,7 +142,7 @@ class BundleTrainer:
                 "optimizer.learning_rate"
             )
         due = self.step % run.validate_every == 0 or self.step == run.steps
-        self.validation_loss = self.validate() if due and logs is not None else None
+        self.validated = self.validate() if due and logs is not None else {}
         if logs is not None:
             if last or due or self.step % run.log_every == 0:
                 logs.add(self._row())
@@ -174,18 +163,15 @@ class BundleTrainer:
             "seconds": round(self.seconds, 3),
             "pictures_per_second": round(self.step * run.batch / self.seconds, 2),
         }
-        if self.validation_loss is not None:
-            row["validation_loss"] = self.validation_loss
-        return row
+        return row | self.validated
 
-    def validate(self) -> float:
-        """Return the validation loss of the averaged weights."""
+    def validate(self) -> dict[str, float]:
+        """Return the validation loss of the averaged weights, and what the task measures."""
         with self.take.averaged(), self.hardware.validating():
-            losses = validation_losses(self.learner, self.validation)
-        return sum(losses) / len(losses)
+            return self.task.validate()
 
     def averages(self) -> dict[str, Tensor]:
-        """Return the averaged weights of network and text encoder by name, on the CPU."""
+        """Return the averaged weights of the learner by name, on the CPU."""
         with self.take.averaged():
             return {k: v.detach().cpu().clone() for k, v in self.learner.state_dict().items()}
 
@@ -194,17 +180,19 @@ class BundleTrainer:
         sections = asdict(self.config)
         own = ("steps", "batch", "seed") if self.config.optimizer.cooldown else ("batch", "seed")
         return {
-            "spec": self.learner.spec.digest(),
-            "data": self.data.train.name,
-            "pictures": len(self.data.train),
+            "spec": _spec_of(self.learner).digest(),
+            "data": self.task.data_name,
+            "pictures": self.task.pictures,
             "precision": self.hardware.precision,
             **{f"run.{key}": sections["run"][key] for key in own},
             **{
                 f"{name}.{key}": value
-                for name in ("data", "flow", "conditions", "optimizer")
+                for name in sections
+                if name not in ("run", "compute")
                 for key, value in sections[name].items()
-                if key not in ("guidance", "validation_images")
+                if key not in _MAY_CHANGE
             },
+            **self.task.identity(),
         }
 
     def _facts(self) -> dict[str, Any]:
@@ -213,6 +201,7 @@ class BundleTrainer:
             "seconds": self.seconds,
             "averaged_steps": self.take.ema.steps,
             "loss": self.loss,
+            "validated": self.validated,
         }
 
     def _restore(self) -> None:
@@ -229,9 +218,15 @@ class BundleTrainer:
                 )
         self.take.put(tensors, facts["averaged_steps"])
         self.step, self.seconds, self.loss = facts["step"], facts["seconds"], facts["loss"]
+        self.validated = facts.get("validated", {})
 
 
-def _check_batch(config: TrainConfig, processes: Processes) -> None:
+def _spec_of(learner: nn.Module) -> Network:
+    spec: Network = learner.spec  # type: ignore[assignment]  # every task's learner has one
+    return spec
+
+
+def _check_batch(config: AnyTrainConfig, processes: Processes) -> None:
     run, parts = config.run, processes.count * config.run.accumulate
     if run.batch % parts:
         raise WalkbenchError(

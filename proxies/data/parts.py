@@ -53,14 +53,16 @@ def split(
     tokens: int = TOKENS,
     skipped: Sequence[Skipped] = (),
     source: str = "",
+    *,
+    captions: bool = True,
 ) -> Parts[Captioned]:
     """Return both parts of ``samples`` as data named ``kind`` and a digest of their content.
 
     Raises :class:`WalkbenchError` when a part has fewer than two pictures, naming ``source`` and
-    the first that were skipped.
+    the first that were skipped, and what is needed: with ``captions`` or without.
     """
     parts = {held: [s for s in samples if held_out(s.key) == held] for held in (False, True)}
-    check_enough(source or kind, len(parts[False]), len(parts[True]), skipped)
+    check_enough(source or kind, len(parts[False]), len(parts[True]), skipped, captions=captions)
     counted = Counter(word for sample in parts[False] for word in words(sample.caption))
     ranked = sorted(counted, key=lambda word: (-counted[word], word))[: WORDS - 2]
     ids = {word: i for i, word in enumerate(ranked, start=2)}
@@ -69,15 +71,23 @@ def split(
     return Parts(train, validation, tuple(skipped))
 
 
-def check_enough(source: str, train: int, validation: int, skipped: Sequence[Skipped]) -> None:
+def check_enough(
+    source: str,
+    train: int,
+    validation: int,
+    skipped: Sequence[Skipped],
+    *,
+    captions: bool = True,
+) -> None:
     """Raise :class:`WalkbenchError` unless both parts have enough pictures to train and score."""
     if min(train, validation) >= LEAST:
         return
     listed = "; ".join(f"{s.path}: {s.reason}" for s in skipped[:3]) or "nothing was skipped"
+    beside = ", each with its caption in a .txt or .json beside it" if captions else ""
     raise WalkbenchError(
         f"{source!r} has {train} usable pictures for training and {validation} for validation, "
-        f"{LEAST} of each are needed; give more pictures, each with its caption in a .txt or .json "
-        f"beside it ({len(skipped)} skipped; {listed})"
+        f"{LEAST} of each are needed; give more pictures{beside} "
+        f"({len(skipped)} skipped; {listed})"
     )
 
 

@@ -46,4 +46,4 @@ class Reconstruction:
         """Return the loss of one run; encodes the data."""
         from proxies.reconstruction_loss import ReconstructionLoss
 
-        return ReconstructionLoss(setup, self)
+        return ReconstructionLoss.of(setup, self)

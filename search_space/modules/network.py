@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from search_space.errors import WalkbenchError
 from search_space.modules import build, example
@@ -57,6 +58,7 @@ class PlannedNetwork(nn.Module):
         self.network = network
         plan = network.plan()
         self._inputs, self._steps = dict(plan.inputs), list(plan.steps())
+        self.recomputes = False  # activations in the backward pass, instead of keeping them
         assemble(self, self._steps)
 
     def forward(self, *args: Any, **named: Any) -> Tensor:
@@ -82,7 +84,17 @@ class PlannedNetwork(nn.Module):
 
     def run(self, values: dict[str, Tensor]) -> Tensor:
         """Run the plan on named ``values``, which it extends, and return the last feature map."""
-        return run_steps(self, self._steps, values, lambda module, given: module(**given))
+        recomputes = self.recomputes and torch.is_grad_enabled()
+        return run_steps(self, self._steps, values, _recomputed if recomputes else _called)
+
+
+def _called(module: nn.Module, given: dict[str, Tensor]) -> Tensor:
+    out: Tensor = module(**given)
+    return out
+
+
+def _recomputed(module: nn.Module, given: dict[str, Tensor]) -> Tensor:
+    return checkpoint(_called, module, given, use_reentrant=False)  # type: ignore[no-any-return]
 
 
 def example_inputs(

@@ -22,7 +22,8 @@ from studies.cli.output import Column, Format, FormatOption, emit, err
 
 def evaluate_command(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A bundle, or a folder of pictures.")
+        Path,
+        typer.Argument(metavar="DIR", help="A bundle, a decoder's export, or pictures."),
     ],
     prompts: Annotated[
         str | None,
@@ -43,7 +44,8 @@ def evaluate_command(
         typer.Option(
             metavar="DIR",
             help="Real pictures for FID and KID: a folder, a .tar, or shapes, crowd, scenes. "
-            "Default: those of PROMPTS, if there are any.",
+            "Default: those of PROMPTS, if there are any. For a decoder: what it reconstructs, "
+            "also digits.",
         ),
     ] = None,
     space: Annotated[
@@ -69,10 +71,17 @@ def evaluate_command(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pictures drawn at once.")] = 16,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="VAE", help="Of a decoder: encoder in place of the export's own."),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or mps.")] = "cpu",
     format: FormatOption = Format.table,
 ) -> None:
-    """Measure FID, KID, CLIP score and composition of a bundle's or a folder's pictures."""
+    """Measure FID, KID, CLIP score and composition of a bundle's or a folder's pictures.
+
+    Of a decoder's export: PSNR and SSIM of the pictures that --real names, encoded and decoded.
+    """
     from proxies.evaluation.evaluate import Measures, check, evaluate, own_pictures, rows
     from proxies.evaluation.image_space import SHIPPED
     from proxies.evaluation.picture_set import folder_set
@@ -84,6 +93,16 @@ def evaluate_command(
 
     if not folder.is_dir():
         raise WalkbenchError(f"{str(folder)!r} is no folder; name a bundle or a folder of pictures")
+    if is_decoder(folder):
+        unused = {"--prompts": prompts, "--space": space, "--inception": inception}
+        unused |= {"--clip": clip, "--results": results}
+        _evaluate_decoder(
+            folder, real, unused, format,
+            side=size, count=count, encoder=encoder, device=device, batch=batch, to=to,
+        )  # fmt: skip
+        return
+    if encoder is not None:
+        raise WalkbenchError(f"--encoder is of a decoder's export, and {str(folder)!r} is none")
     asked = read_prompts(prompts, count) if prompts is not None else None
     real = real or own_pictures(asked)
     if space and real is None:
@@ -125,6 +144,37 @@ def evaluate_command(
         say_skipped(drawn.skipped.values())
     if len(figures) == 1:
         err.print("nothing else to measure; name --real, --clip or --prompts", style="dim")
+    emit(rows(figures), format, _COLUMNS)
+
+
+def is_decoder(folder: Path) -> bool:
+    """Whether ``folder`` is the export of a decoder."""
+    from search_space.exported import SPEC_FILE, exported_kind
+
+    return (folder / SPEC_FILE).is_file() and exported_kind(folder) == "decoder"
+
+
+def _evaluate_decoder(
+    folder: Path, real: str | None, unused: dict[str, Any], format: Format, **options: Any
+) -> None:
+    from proxies.evaluation.evaluate import rows
+    from proxies.evaluation.reconstruction import Asked, evaluate_decoder
+    from search_space.errors import WalkbenchError
+    from studies.cli.proxy_data import say_skipped
+
+    given = [name for name, value in unused.items() if value]
+    if given:
+        raise WalkbenchError(
+            f"{str(folder)!r} is a decoder, which draws for no prompt and has PSNR and SSIM alone; "
+            f"leave {given[0]} out, or evaluate the pictures that --to keeps"
+        )
+    if real is None:
+        raise WalkbenchError(
+            f"{str(folder)!r} is a decoder; name the pictures that it reconstructs with --real, "
+            "such as shapes"
+        )
+    figures, source = evaluate_decoder(folder, Asked(real, **options))
+    say_skipped(source.skipped.values() if source is not None else ())
     emit(rows(figures), format, _COLUMNS)
 
 

@@ -19,7 +19,7 @@ SpaceArgument = Annotated[str, typer.Argument(help="A shipped space or a TOML fi
 
 def list_spaces(format: FormatOption = Format.table) -> None:
     """List the spaces that come with Walkbench."""
-    from search_space.picture_space import load_space, shipped_picture_spaces
+    from search_space.load_space import load_space, shipped_picture_spaces
     from search_space.space import shipped_spaces
 
     names = [*shipped_spaces(), *shipped_picture_spaces()]
@@ -35,7 +35,7 @@ def list_spaces(format: FormatOption = Format.table) -> None:
 
 def show(space: SpaceArgument, format: FormatOption = Format.table) -> None:
     """Show a space: its axes with their bounds, its size, the named designs it holds."""
-    from search_space.picture_space import load_space
+    from search_space.load_space import load_space
     from search_space.presets import named_networks
 
     loaded = load_space(space)
@@ -64,7 +64,7 @@ def sample(
 ) -> None:
     """Draw designs at random, each axis uniformly, with their exact cost."""
     from search_space.cost import cost
-    from search_space.picture_space import load_space
+    from search_space.load_space import load_space
     from search_space.sample import draw
 
     rows: list[dict[str, Any]] = []

@@ -1,8 +1,8 @@
 """`walkbench train`: train the network of an export; the result is an export again.
 
 JSON: one object with ``folder`` (of the run), ``bundle`` (the trained export, null where the run
-was stopped), ``steps``, ``loss``, ``validation_loss``, ``seconds``, ``stopped``, ``pictures`` and
-``skipped`` (a list of ``path`` and ``reason``).
+was stopped), ``steps``, ``loss``, ``validation_loss`` (of a decoder also ``psnr`` and ``ssim``),
+``seconds``, ``stopped``, ``pictures`` and ``skipped`` (a list of ``path`` and ``reason``).
 
 >>> from studies.cli.main import app
 >>> from typer.testing import CliRunner
@@ -56,10 +56,10 @@ def train(
     from proxies.bundle_training.grids import Grids
     from proxies.bundle_training.processes import Processes
     from proxies.threads import cpu_threads
-    from proxies.train_config import FILE
-    from proxies.train_config import read as read_recipe
+    from proxies.train_yaml import FILE
+    from proxies.train_yaml import read as read_recipe
     from search_space.lock import exclusive
-    from studies.bundle_training import prepare, write_result
+    from studies.bundle_training import prepare
     from studies.cli.proxy_data import say_skipped
     from studies.cli.proxy_progress import TrainingBar
 
@@ -82,7 +82,7 @@ def train(
         ready = prepare(folder, data, run, config, processes, stop=stop.asked, watchers=[watch])
         trainer = ready.trainer
         if processes.is_main:
-            say_skipped(ready.data.skipped)
+            say_skipped(ready.skipped)
             if trainer.step:
                 err.print(f"going on from step {trainer.step:,}", style="dim")
             with bar:
@@ -91,17 +91,18 @@ def train(
             trainer.train()
     done = trainer.step >= config.run.steps
     if processes.is_main:
-        written = write_result(ready, run / BUNDLE) if done else None
+        written = ready.write(run / BUNDLE) if done else None
         row = {
             "folder": str(run),
             "bundle": written and str(written),
             "steps": trainer.step,
             "loss": trainer.loss,
             "validation_loss": trainer.validation_loss,
+            **{name: trainer.validated.get(name) for name in trainer.task.columns},
             "seconds": round(trainer.seconds, 1),
             "stopped": stop.name,
-            "pictures": len(ready.data.train),
-            "skipped": [{"path": one.path, "reason": one.reason} for one in ready.data.skipped],
+            "pictures": trainer.task.pictures,
+            "skipped": [{"path": one.path, "reason": one.reason} for one in ready.skipped],
         }
         emit(row, format)
         if not done:

@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable
 
 from search_space.errors import WalkbenchError
-from search_space.space import SearchSpace
-from search_space.spec import UNetSpec
+from search_space.network import Network
+from search_space.picture import PictureSpec
+from search_space.presets import name_of
 from studies.candidate import measured, priced
 from studies.greybox.pool import PoolSize
 from studies.greybox.prices import Priced
@@ -31,16 +32,11 @@ def informed(sought: Sought) -> Callable[[int], GreyboxSampler]:
 
 
 def search_for(sought: Sought, size: PoolSize) -> Search:
-    """Return the search for what a study seeks; raises for a space of whole pictures."""
-    if not isinstance(sought.space, SearchSpace):
-        raise WalkbenchError(
-            f"sampler 'greybox' searches spaces of one network; space {sought.space.name!r} is of "
-            "whole pictures: use 'tpe'"
-        )
+    """Return the search for what a study seeks, with pools of ``size``."""
     cheap = tuple(n for n in sought.objectives if METRICS.get(n).stage != "trained")
     names = tuple(dict.fromkeys([*cheap, *sought.budgets]))
 
-    def price(design: UNetSpec) -> dict[str, float]:
+    def price(design: Network) -> dict[str, float]:
         found = measured(priced(design, sought.latency), names, "free", "lookup")
         return {n: METRICS.get(n).oriented(float(m.value)) for n, m in found.items()}
 
@@ -52,7 +48,7 @@ def search_for(sought: Sought, size: PoolSize) -> Search:
 
 def check_budgets(sought: Sought) -> None:
     """Raise :class:`WalkbenchError` with the closest design found where none keeps the budgets."""
-    if not sought.budgets or not isinstance(sought.space, SearchSpace):
+    if not sought.budgets:
         return
     search = search_for(sought, _PROBES)
     if len(search.base[0]):
@@ -70,5 +66,16 @@ def check_budgets(sought: Sought) -> None:
         )
         raise WalkbenchError(
             f"no design of space {sought.space.name!r} keeps {limits}; the closest that was found, "
-            f"{design.digest()}, has {closest}; widen [budgets] or the space"
+            f"{_called(design)}, has {closest}; widen [budgets] or the space"
         ) from None
+
+
+def _called(design: Network) -> str:
+    """Return how a message names a design: by digest, with the parts of a picture."""
+    if not isinstance(design, PictureSpec):
+        return design.digest()
+    unet, decoder = (name_of(part) or part.digest() for part in (design.unet, design.decoder))
+    return (
+        f"{design.digest()} (UNet {unet}, decoder {decoder}, steps {design.steps}, "
+        f"bits {design.bits}{', guided' if design.guidance else ''})"
+    )

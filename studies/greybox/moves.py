@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from search_space.presets import FAMILIES, walk_specs
-from search_space.space import OutsideSpace
+from search_space.space import OutsideSpace, SearchSpace
 from studies.greybox.switches import INACTIVE, Levels, Switches
 
 
@@ -30,12 +30,19 @@ def moves(switches: Switches) -> Levels:
 
 def named_moves(switches: Switches) -> Iterator[Mapping[str, Any]]:
     """Yield every move as axis → value; each changes two axes or more."""
-    yield from _one_field_everywhere(switches)
+    for prefix, space in switches.space.networks:
+        yield from _one_field_everywhere(switches, prefix)
+        for move in _steps_of_the_walk(space):
+            yield {prefix + name: value for name, value in move.items()}
+
+
+def _steps_of_the_walk(space: SearchSpace) -> Iterator[Mapping[str, Any]]:
+    """Yield what each step changes, forth and back, where both its ends lie in ``space``."""
     for family in FAMILIES.values():
         before: dict[str, Any] | None = None
         for spec in walk_specs(family).values():
             try:
-                after = switches.space.params_of(spec)
+                after = space.params_of(spec)
             except OutsideSpace:
                 before = None
                 continue
@@ -47,11 +54,12 @@ def named_moves(switches: Switches) -> Iterator[Mapping[str, Any]]:
             before = after
 
 
-def _one_field_everywhere(switches: Switches) -> Iterator[Mapping[str, Any]]:
+def _one_field_everywhere(switches: Switches, prefix: str) -> Iterator[Mapping[str, Any]]:
     """Yield each value that all axes of one field, such as ``conv.0`` and ``conv.1``, may take."""
     groups: dict[str, list[int]] = defaultdict(list)
     for column, name in enumerate(switches.names):
-        groups[name.partition(".")[0]].append(column)
+        if name.startswith(prefix):
+            groups[name.removeprefix(prefix).partition(".")[0]].append(column)
     for columns in groups.values():
         shared = [
             v for v in switches.values[columns[0]] if all(v in switches.values[c] for c in columns)

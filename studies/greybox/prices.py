@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_space.errors import WalkbenchError
-from search_space.spec import UNetSpec
+from search_space.network import Network
 from studies.greybox.switches import Levels, Switches
 
 Array = NDArray[np.float64]
@@ -51,7 +51,7 @@ class Priced:
         self,
         switches: Switches,
         names: tuple[str, ...],
-        price: Callable[[UNetSpec], Mapping[str, float]],
+        price: Callable[[Network], Mapping[str, float]],
     ) -> None:
         self.switches, self.names = switches, names
         self._price = price

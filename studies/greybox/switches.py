@@ -26,8 +26,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from search_space.space import FixedValues, SearchSpace
-from search_space.spec import UNetSpec
+from search_space.design_space import DesignSpace
+from search_space.network import Network
+from search_space.space import FixedValues
 
 Levels = NDArray[np.int16]  # (designs, axes), -1 where an axis has no effect
 INACTIVE = -1
@@ -41,14 +42,14 @@ class UnknownValue(ValueError):
 class Switches:
     """The axes of ``space`` with their values, in the order in which the space asks for them."""
 
-    space: SearchSpace
+    space: DesignSpace
     names: tuple[str, ...]
     values: tuple[tuple[Any, ...], ...]
     ordered: tuple[bool, ...]  # whether neighbouring values resemble each other
     distributions: Mapping[str, BaseDistribution]
 
     @classmethod
-    def of(cls, space: SearchSpace) -> "Switches":
+    def of(cls, space: DesignSpace) -> "Switches":
         """Read the axes of ``space``."""
         names, values, ordered, distributions = [], [], [], {}
         for axis, bounds in space.axes:
@@ -98,14 +99,14 @@ class Switches:
         shifted = (levels.astype(np.int64) + 2).astype(np.uint64)
         return np.asarray((shifted * self._multipliers).sum(axis=1, dtype=np.uint64))
 
-    def settle(self, row: Levels) -> tuple[Levels, UNetSpec]:
+    def settle(self, row: Levels) -> tuple[Levels, Network]:
         """Return the switches with those without effect at -1, and their design.
 
         Raises :class:`search_space.errors.SpecError` where the values contradict each other.
         """
         asked = _Asked(self.params(row))
-        spec = self.space.suggest(asked)
-        return self.row(asked.used), spec
+        network: Network = self.space.suggest(asked)
+        return self.row(asked.used), network
 
 
 class _Asked(FixedValues):

@@ -7,7 +7,9 @@ import torch
 from proxies.bundle_training.data import load
 from proxies.bundle_training.learner import learner_of
 from proxies.bundle_training.processes import Processes
+from proxies.bundle_training.task import VelocityTask
 from proxies.bundle_training.trainer import BundleTrainer
+from proxies.hardware import Hardware
 from proxies.train_config import TrainConfig
 from search_space.initialise import initialise
 from search_space.spec import Context, Mid, Site, Stage, UNetSpec
@@ -57,6 +59,7 @@ def trainer_in(folder: Path, data="shapes", spec=None, processes=None, **changes
     unet = initialise(UNet(spec), 0)
     learner = learner_of(unet, moments, len(loaded.book), config.run.seed, fresh=True)
     empty = torch.zeros(spec.context.tokens, dtype=torch.long)
-    return BundleTrainer(
-        learner, loaded, config, folder, processes or alone(), empty=empty, **options
-    )
+    processes = processes or alone()
+    hardware = Hardware.of(processes.device, config.compute.precision)
+    task = VelocityTask(learner, loaded, config, hardware, empty, processes.rank, processes.count)
+    return BundleTrainer(task, config, folder, processes, **options)

@@ -65,7 +65,7 @@ def test_a_run_killed_between_checkpoints_writes_its_log_again(tmp_path):
 
 def test_training_lowers_the_validation_loss(tmp_path):
     trainer = trainer_in(tmp_path, config={"run.steps": 30, "optimizer.name": "muon"})
-    before = trainer.validate()
+    before = trainer.validate()["validation_loss"]
     trainer.train()
     assert trainer.validation_loss < 0.95 * before
 
@@ -191,8 +191,14 @@ def test_aspect_crops_keep_shapes_and_batches_have_one_shape(tmp_path):
         (folder / f"{i}.txt").write_text("a square")
     config = {"data.crop": "aspect"}
     trainer = trainer_in(tmp_path / "run", data=str(folder), config=config)
-    assert {picture.shape[:2] for picture in trainer.data.train.pictures} == {(12, 22), (16, 16)}
-    assert {tuple(trainer.draws(step).x0.shape[2:]) for step in range(12)} == {(12, 22), (16, 16)}
+    assert {picture.shape[:2] for picture in trainer.task.data.train.pictures} == {
+        (12, 22),
+        (16, 16),
+    }
+    assert {tuple(trainer.task.draw(step).x0.shape[2:]) for step in range(12)} == {
+        (12, 22),
+        (16, 16),
+    }
     trainer.train()
     assert np.isfinite(trainer.loss)
 
@@ -219,7 +225,7 @@ def test_what_validates_is_the_average_of_the_weights(tmp_path):
     trainer.train()
     state = trainer.averages()
     trainer.learner.load_state_dict(state)
-    found = validation_losses(trainer.learner, trainer.validation)
+    found = validation_losses(trainer.learner, trainer.task.validation)
     assert sum(found) / len(found) == pytest.approx(trainer.validation_loss, rel=1e-6)
 
 

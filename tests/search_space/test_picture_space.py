@@ -6,7 +6,8 @@ import random
 import pytest
 
 from search_space.errors import WalkbenchError
-from search_space.picture_space import PictureSpace, load_space, shipped_picture_spaces
+from search_space.load_space import load_space, shipped_picture_spaces
+from search_space.picture_space import PictureSpace
 from search_space.presets import all_pictures, named_spec
 from search_space.sample import RandomValues
 from search_space.space import FixedValues, OutsideSpace, SearchSpace

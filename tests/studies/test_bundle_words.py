@@ -7,7 +7,7 @@ import torch
 
 from proxies.bundle_training import words
 from search_space.errors import WalkbenchError
-from studies.bundle_training import prepare, write_result
+from studies.bundle_training import prepare
 from studies.export import export
 from studies.export_design import Exportable
 from tests.proxies.bundle_runs import RECIPE, alone, tiny_pixels
@@ -19,7 +19,7 @@ def trained(tmp_path_factory):
     export(Exportable(tiny_pixels()), folder / "exported")
     run = prepare(folder / "exported", "shapes", folder / "run", short(2), alone())
     run.trainer.train()
-    return write_result(run, folder / "bundle"), run
+    return run.write(folder / "bundle"), run
 
 
 def short(steps: int):

@@ -327,7 +327,8 @@ def test_a_checkpoint_of_another_network_or_a_damaged_one_leaves_nothing(tmp_pat
 
 
 def test_the_recipe_in_an_export_is_read_back_by_the_trainer(tmp_path):
-    from proxies.train_config import config_for, read
+    from proxies.train_config import config_for
+    from proxies.train_yaml import read
 
     export(Exportable(OWN, "mine"), tmp_path)
     assert read(tmp_path / "train.yaml") == config_for(OWN)

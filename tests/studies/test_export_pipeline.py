@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from proxies.train_config import read
+from proxies.train_yaml import read
 from search_space.diffusers_bridge import spec_from_config
 from search_space.errors import WalkbenchError
 from search_space.exported import load_exported

@@ -74,9 +74,6 @@ def test_what_a_study_lacks_is_an_error_before_it_runs(tmp_path):
     (tmp_path / "space.toml").write_text(SPACE)
     with pytest.raises(WalkbenchError, match="needs a device"):
         parse_config(CONFIG.replace('device = {name = "iPhone 16 Pro"}\n', ""), folder=tmp_path)
-    grey = CONFIG.replace("trials = 5", 'trials = 5, sampler = "greybox"')
-    with pytest.raises(WalkbenchError, match="'greybox' searches spaces of one network"):
-        run_study(parse_config(grey, folder=tmp_path), storage=f"{tmp_path}/g.db")
 
 
 def test_the_shipped_study_begins_with_the_published_pictures():

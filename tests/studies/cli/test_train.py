@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from proxies.bundle_training.logs import read_log
-from proxies.train_config import FILE, render
+from proxies.train_yaml import FILE, render
 from studies.cli.main import app
 from studies.export import export
 from studies.export_design import Exportable
