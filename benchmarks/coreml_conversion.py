@@ -21,6 +21,7 @@ from rich.console import Console
 from latency_db.backends.coreml_export import Recipe, coremltools, export_packages, write_manifest
 from latency_db.builder_designs import designs, subjects
 from latency_db.table_row import NETWORK
+from search_space.atomic import write_file
 from search_space.provenance import provenance
 from studies.cli.phases import Phases
 
@@ -66,7 +67,7 @@ def main() -> None:
         "rows": sorted(rows, key=lambda row: -float(str(row["seconds"]))),
         "provenance": provenance("coremltools", "torch"),
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_file(RESULT, json.dumps(result, indent=1) + "\n")
     print(json.dumps(summary, indent=1))
 
 

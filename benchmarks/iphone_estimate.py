@@ -23,7 +23,7 @@ import iphone_estimate_page as page
 import numpy as np
 from scipy.stats import spearmanr
 
-from latency_db.calibrate import best_anchors
+from latency_db.anchors import anchor_candidates, best_anchors
 from latency_db.device_model import chip_model
 from latency_db.evidence import resolution_pairs
 from latency_db.fitted import FILE, calibrate, shipped_fit, to_json
@@ -32,10 +32,9 @@ from latency_db.held_out_anchors import Anchored, with_anchors
 from latency_db.roofline_fit import fit_roofline
 from latency_db.units import UNITS, unit_ratio
 from latency_db.validate_estimate import coverage, gain, report, unet_errors
-from search_space.presets import all_named, named_spec
+from search_space.atomic import write_file
+from search_space.presets import all_named
 from search_space.provenance import provenance
-from search_space.resize import resized
-from studies.cli.latency_calibrate import CANDIDATES
 
 RESULT = Path("benchmarks/results/iphone_estimate.json")
 SHIPPED = Path("latency_db/published") / FILE
@@ -57,7 +56,7 @@ def main() -> None:
         "known_lab": calibrate([row.z for row in by_family if row.item.use != "context"]),
     }
     where = provenance()
-    SHIPPED.write_text(to_json(fit, intervals, where) + "\n", encoding="utf-8")
+    write_file(SHIPPED, to_json(fit, intervals, where) + "\n")
     shipped_fit.cache_clear()
     chip_model.cache_clear()
 
@@ -103,7 +102,7 @@ def main() -> None:
         "provenance": where,
     }
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_file(RESULT, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     page.write(result, fit)
     print(json.dumps(result["summary"], indent=1))
 
@@ -203,11 +202,7 @@ def _known_coverage(rows: list[Anchored]) -> float:
 
 def _best_anchors() -> list[dict[str, Any]]:
     """Networks that teach most about a phone with an A17 Pro."""
-    candidates = {
-        label: resized(named_spec(name), latent=latent)
-        for label, (name, latent) in CANDIDATES.items()
-    }
-    lessons = best_anchors("A17 Pro", candidates, list(all_named().values()), 5)
+    lessons = best_anchors("A17 Pro", anchor_candidates(), count=5)
     return [
         {
             "anchor": one.name,

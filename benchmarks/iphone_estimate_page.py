@@ -9,6 +9,7 @@ from typing import Any
 
 from latency_db.fitted import NETWORK_VARIANCE, Fit
 from latency_db.roofline import NAMES, PARAMETERS
+from search_space.atomic import write_file
 
 PAGE = Path("docs/iphone-estimates.md")
 PLOT = Path("docs/images/iphone-estimates.svg")
@@ -35,8 +36,8 @@ COLOURS = {"A14": "#4c78a8", "A15": "#f58518", "A16": "#54a24b", "A17 Pro": "#b2
 
 def write(result: dict[str, Any], fit: Fit) -> None:
     PLOT.parent.mkdir(parents=True, exist_ok=True)
-    PLOT.write_text(plot(result), encoding="utf-8")
-    PAGE.write_text(text(result, fit), encoding="utf-8")
+    write_file(PLOT, plot(result))
+    write_file(PAGE, text(result, fit))
 
 
 def text(result: dict[str, Any], fit: Fit) -> str:
@@ -309,8 +310,9 @@ the median error is {anchors_1_median_pct} % after one of them, {anchors_3_media
 and {anchors_5_median_pct} % after five.
 
     walkbench latency estimate snapgen-t2i sdxl --device "iPhone 16 Pro" --batch 2 --latent 96
-    walkbench latency calibrate --device "iPhone 16 Pro" --anchors
-    walkbench latency calibrate --device "iPhone 16 Pro" --measured anchors.csv --name "my phone"
+    walkbench latency anchors --device "iPhone 16 Pro" --to mine
+    walkbench latency calibrate --device "iPhone 16 Pro" --measured mine/anchors.csv \\
+        --name "my phone"
     walkbench latency estimate sdxl --device "my phone"
     walkbench latency validate-estimate --by both
 
@@ -351,7 +353,7 @@ an error is the network's own and not the lab's.
 
 BEST_ANCHORS = """\
 Which anchors teach most about diffusion UNets on an A17 Pro, each given those before it
-(`walkbench latency calibrate --anchors` computes it for any device, `--export` converts them):
+(`walkbench latency anchors` computes it for any device, `--to` converts them):
 """
 
 SCORES = "## All scores\n"

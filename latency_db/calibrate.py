@@ -17,7 +17,7 @@ estimate by more than three deviations, are named and count for less.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,15 +63,6 @@ class Calibration:
     model: DeviceModel
     factor: float  # measured over estimated, geometric mean
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """A network to time: how wide the interval of other networks is once it has been timed."""
-
-    name: str
-    estimate_ms: float
-    spread: float  # high over low of the interval, median over the targets
 
 
 def calibrate_chip(device: str, anchors: Sequence[Anchor]) -> Calibration:
@@ -139,36 +130,6 @@ def condition(
         revision,
     )
     return posterior, fallback
-
-
-def best_anchors(
-    device: str, candidates: Mapping[str, Network], targets: Sequence[Network], count: int = 3
-) -> list[Lesson]:
-    """Return the ``count`` candidates that narrow the intervals of ``targets`` most, best first.
-
-    Each next one is chosen given those before it. No measured time enters.
-    """
-    model = chip_model(chip_of(device))
-    priced = {n: model.prediction(model.price_network(c, 1)) for n, c in candidates.items()}
-    wanted = [model.prediction(model.price_network(target, 1))[1] for target in targets]
-    sd = np.array([math.hypot(FAMILY_SD, ERROR_SD)])
-    lessons: list[Lesson] = []
-    while priced and len(lessons) < count:
-        after = {
-            name: condition(model, slope[None], np.zeros(1), sd)[0]
-            for name, (_, slope) in priced.items()
-        }
-        spreads = {name: _spread(posterior, wanted) for name, posterior in after.items()}
-        name = min(spreads, key=lambda n: (spreads[n], n))
-        lessons.append(Lesson(name, priced.pop(name)[0], spreads[name]))
-        model = after[name]
-    return lessons
-
-
-def _spread(model: DeviceModel, slopes: Sequence[Array]) -> float:
-    sds = [_deviation(model, slope) for slope in slopes]
-    width = model.interval.high_z - model.interval.low_z
-    return math.exp(width * float(np.median(sds)))
 
 
 def _deviation(model: DeviceModel, slope: Array) -> float:

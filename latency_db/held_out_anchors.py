@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from latency_db.anchors import most_telling
 from latency_db.calibrate import condition
 from latency_db.device_model import DeviceModel
 from latency_db.evidence import Item
@@ -94,16 +95,8 @@ def _most_telling(fit: Fit, item: Item, candidates: list[Item], count: int) -> l
     model = _model(fit, item.chip)
     _, target = _slope(item, model.parameters)
     slopes = np.array([_slope(other, model.parameters)[1] for other in candidates])
-    covariance, chosen = model.covariance, list[int]()
-    for _ in range(count):
-        variances = np.einsum("ij,jk,ik->i", slopes, covariance, slopes) + NETWORK_VARIANCE
-        told = (slopes @ covariance @ target) ** 2 / variances
-        told[chosen] = -1.0
-        best = int(np.argmax(told))
-        chosen.append(best)
-        shared = covariance @ slopes[best]
-        covariance = covariance - np.outer(shared, shared) / variances[best]
-    return [candidates[i] for i in chosen]
+    chosen = most_telling(model.covariance, slopes, target[None], count)
+    return [candidates[i] for i, _ in chosen]
 
 
 def _model(fit: Fit, chip: str) -> DeviceModel:

@@ -35,7 +35,7 @@ from search_space.conditioning import Conditioning, read_conditioning
 from search_space.differences import differences
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.load import load_network
-from search_space.network import Network, axes_of
+from search_space.network import Network, axes_of, network_from_dict
 
 
 class OutsideSpace(WalkbenchError):
@@ -120,6 +120,18 @@ class SearchSpace:
         space = cls(str(data.get("name", where)), base, tuple(ordered), conditionings)
         space._check()
         return space
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the space that :meth:`to_dict` wrote; raises :class:`WalkbenchError`."""
+        base = network_from_dict(data["base"])
+        conditionings = tuple(
+            (name, read_conditioning(name, table)) for name, table in data["conditioning"].items()
+        )
+        fields, stages = _fields(base, conditionings), stages_of(base)
+        axes = [parse_axis(name, fields, stages) for name in data["axes"]]
+        bounded = tuple((axis, parse_bounds(axis, data["axes"][axis.name])) for axis in axes)
+        return cls(str(data["name"]), base, bounded, conditionings)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Axes hold functions, which are no part of a pickle; their names bring them back.

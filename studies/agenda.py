@@ -10,7 +10,7 @@ while it trained is tried again from its checkpoint, by whichever worker is free
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import optuna
@@ -49,7 +49,11 @@ def agenda(
     taken: set[tuple[str | None, int]] = {
         (r.digest, r.rung) for r in records if not r.interrupted and r.digest
     }
-    todo = [*_interrupted(records, taken), *_climbing(records, rungs, objectives, is_complete)]
+    stopped = [r for r in records if r.interrupted and r.feasible is True and r.digest]
+    times = Counter((r.digest, r.rung) for r in stopped)
+    given_up = {key for key, number in times.items() if number > MOST_INTERRUPTIONS}
+    todo = [Again(r, r.rung) for r in stopped if (r.digest, r.rung) not in given_up]
+    todo += _climbing(records, rungs, objectives, is_complete, given_up)
     found: list[Again] = []
     for one in todo:
         key = (one.trial.digest, one.rung)
@@ -59,20 +63,17 @@ def agenda(
     return found
 
 
-def _interrupted(records: Sequence[TrialRecord], taken: set[tuple[str | None, int]]) -> list[Again]:
-    stopped = [r for r in records if r.interrupted and r.feasible is True and r.digest]
-    times = Counter((r.digest, r.rung) for r in stopped)
-    again = [r for r in stopped if times[r.digest, r.rung] <= MOST_INTERRUPTIONS]
-    return [Again(r, r.rung) for r in again if (r.digest, r.rung) not in taken]
-
-
 def _climbing(
     records: Sequence[TrialRecord],
     rungs: Sequence[Rung],
     objectives: Sequence[str],
     is_complete: bool,
+    given_up: Set[tuple[str | None, int]],
 ) -> list[Again]:
-    """Return the designs that belong on a higher rung, those of the highest rungs first."""
+    """Return the designs that belong on a higher rung, those of the highest rungs first.
+
+    A design and rung that were ``given_up`` count as ended.
+    """
     found: list[Again] = []
     is_final = is_complete
     for below, rung in enumerate(rungs[1:]):
@@ -81,8 +82,9 @@ def _climbing(
         standings = [s for _, s in placed]
         chosen = climbers(standings, rung.share, is_final=is_final)
         climbing = [Again(placed[i][0], below + 1) for i in chosen]
-        found = [*climbing, *found]
+        found = [*(c for c in climbing if (c.trial.digest, c.rung) not in given_up), *found]
         ended = {r.digest for r in records if r.rung == below + 1 and r.settled}
+        ended |= {digest for digest, rung in given_up if rung == below + 1}
         is_final = is_final and all(one.trial.digest in ended for one in climbing)
     return found
 

@@ -99,6 +99,7 @@ class StudyConfig:
         return StudyRecord(
             space=self.space.name,
             space_digest=self.space.digest(),
+            space_content=self.space.to_dict(),
             objectives=self.objectives,
             budgets=self.budgets,
             device=self.device or (latency.device if latency else None),

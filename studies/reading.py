@@ -22,6 +22,7 @@ import sqlalchemy
 
 from search_space.errors import WalkbenchError, raise_unknown
 from studies import store
+from studies.outside import Outside
 from studies.record_codec import TARGET, decode_shared, decode_study, decode_trial
 from studies.records import StudyRecord, TrialRecord
 from studies.study_table import STATES, StudyTable
@@ -119,10 +120,11 @@ class StoredTrials(Sequence[TrialRecord]):
     """The trials of a study in a storage: records of some are read when asked for, or of all."""
 
     def __init__(
-        self, rows: TrialRows, table: StudyTable, study: tuple[Sequence[str], ...]
+        self, rows: TrialRows, table: StudyTable, study: tuple[Sequence[str], ...], outside: Outside
     ) -> None:
         self.table = table
         self._rows, self._study = rows, study  # objectives, budgets
+        self._outside = outside
         self._some: dict[int, TrialRecord] = {}
         self._all: list[TrialRecord] | None = None
 
@@ -180,7 +182,8 @@ class StoredTrials(Sequence[TrialRecord]):
     def _decode(self, numbers: Sequence[int] | None) -> list[TrialRecord]:
         objectives, budgets = self._study
         with _errors():
-            return [decode_trial(t, objectives, budgets) for t in self._rows.frozen(numbers)]
+            trials = map(self._outside.scored, self._rows.frozen(numbers))
+            return [decode_trial(trial, objectives, budgets) for trial in trials]
 
 
 def study_data(study: optuna.Study) -> StudyData:
@@ -220,10 +223,10 @@ class Reading:
             study = (objectives, tuple(shared.budgets))
             known = self._readers.get(name)
             if known is None or known[0] != rows.study_id:
-                known = rows.study_id, TableReader(rows, *study)
+                known = rows.study_id, TableReader(rows, *study, Outside(shared, objectives))
                 self._readers[name] = known
             table = known[1].table()
-        trials = StoredTrials(rows, table, study)
+        trials = StoredTrials(rows, table, study, known[1].outside)
         return StudyData(name, objectives, shared, trials, attributes.get(TARGET))
 
     def _raise_unknown(self, name: str) -> NoReturn:

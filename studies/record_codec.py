@@ -18,7 +18,7 @@ The keys are those of version 0.1, whose studies load, with what it did not reco
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -44,6 +44,17 @@ VERSION = 2  # of both records; 1 is that of version 0.1, which wrote no number
 STUDY = "walkbench"  # the study attribute that holds a StudyRecord
 TARGET = "trials"  # the study attribute with the total last asked for
 ENQUEUED = "enqueued"
+OUTSIDE = "outside"  # never stored: given to trials of other tools when they are read
+WORKER = "worker"  # which process runs the trial, stored as it starts
+
+
+class Attributed(Protocol):
+    """What records are written to: a trial, or something else that keeps attributes."""
+
+    @property
+    def user_attrs(self) -> dict[str, Any]: ...  # noqa: D102
+
+    def set_user_attr(self, key: str, value: Any) -> None: ...  # noqa: D102
 
 
 def decode_trial(
@@ -92,7 +103,8 @@ def decode_trial(
             failed=attrs.get("failed") or (INTERRUPTED if failed else None),
             interrupted=failed and "failed" not in attrs,
             provenance=attrs.get("provenance"),
-            worker=attrs.get("worker"),
+            worker=attrs.get(WORKER),
+            outside=bool(attrs.get(OUTSIDE)),
             started=trial.datetime_start,
             ended=trial.datetime_complete,
         )
@@ -116,7 +128,7 @@ def _decoder(stored: Mapping[str, Any] | None) -> DecoderRun | None:
     return DecoderRun(stored["run"], Score.from_dict(score), stored["cached_from"])
 
 
-def write_design(trial: optuna.Trial, network: Network, name: str | None) -> None:
+def write_design(trial: Attributed, network: Network, name: str | None) -> None:
     """Store which design ``trial`` is about."""
     trial.set_user_attr("name", trial.user_attrs.get(ENQUEUED) or name)
     trial.set_user_attr("digest", network.digest())
@@ -139,23 +151,18 @@ def rung_of(trial: optuna.Trial) -> int:
     return int(trial.user_attrs.get("rung", 0))
 
 
-def write_worker(trial: optuna.Trial, worker: Mapping[str, Any]) -> None:
-    """Store which process runs the trial."""
-    trial.set_user_attr("worker", dict(worker))
-
-
 def write_provenance(trial: optuna.Trial, provenance: Mapping[str, Any]) -> None:
     """Store where the trial's numbers are made."""
     trial.set_user_attr("provenance", dict(provenance))
 
 
-def write_cost(trial: optuna.Trial, cost: Cost) -> None:
+def write_cost(trial: Attributed, cost: Cost) -> None:
     """Store the design's exact cost."""
     trial.set_user_attr("cost", dataclasses.asdict(cost))
 
 
 def write_latency(
-    trial: optuna.Trial,
+    trial: Attributed,
     latency: Latency,
     origin: LatencyOrigin,
     programs: Mapping[str, Latency] | None = None,
@@ -166,14 +173,14 @@ def write_latency(
     trial.set_user_attr("latency", {**stored, "programs": parts} if parts else stored)
 
 
-def write_measured(trial: optuna.Trial, measured: Mapping[str, Measured]) -> None:
+def write_measured(trial: Attributed, measured: Mapping[str, Measured]) -> None:
     """Store metrics as they were measured."""
     stored = {name: list(dataclasses.astuple(found)) for name, found in measured.items()}
     trial.set_user_attr("measured", stored)
 
 
 def write_constraints(
-    trial: optuna.Trial, constraints: Mapping[str, float], feasible: bool | None
+    trial: Attributed, constraints: Mapping[str, float], feasible: bool | None
 ) -> None:
     """Store how far each budget is missed, and whether all are kept."""
     trial.set_user_attr("constraints", dict(constraints))
@@ -235,6 +242,7 @@ def decode_shared(name: str, attributes: Mapping[str, Any]) -> StudyRecord | Non
     return StudyRecord(
         space=space.get("name"),
         space_digest=space.get("digest"),
+        space_content=space.get("content"),
         objectives=tuple(stored.get("objectives") or ()),
         budgets=dict(stored.get("budgets") or {}),
         device=stored.get("device"),
@@ -248,5 +256,9 @@ def decode_shared(name: str, attributes: Mapping[str, Any]) -> StudyRecord | Non
 def write_study(study: optuna.Study, record: StudyRecord) -> None:
     """Store what the study's trials share."""
     stored = dataclasses.asdict(record)
-    stored["space"] = {"name": stored["space"], "digest": stored.pop("space_digest")}
+    stored["space"] = {
+        "name": stored["space"],
+        "digest": stored.pop("space_digest"),
+        "content": stored.pop("space_content"),
+    }
     study.set_user_attr(STUDY, {"version": VERSION, **stored})

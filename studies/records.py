@@ -74,7 +74,8 @@ class TrialRecord:
     failed for no reason of their own and do not count. ``rung`` is the fidelity at which the design
     was trained, from 0; ``again_of`` is the trial whose design this one trains on, after an
     interruption or on a higher rung. ``seed_losses`` has the loss of each seed where a rung has
-    several. ``decoder`` is the run of a picture's decoder.
+    several. ``decoder`` is the run of a picture's decoder. ``outside`` trials were added by another
+    tool and scored when they were read (:mod:`studies.outside`).
     """
 
     number: int
@@ -104,6 +105,7 @@ class TrialRecord:
     interrupted: bool = False
     provenance: Mapping[str, Any] | None = None
     worker: Mapping[str, Any] | None = None
+    outside: bool = False
     started: datetime | None = None
     ended: datetime | None = None
 
@@ -181,12 +183,14 @@ class StudyRecord:
     """What all trials of a study share: only such trials compare.
 
     ``proxy`` are the training settings as JSON, of the highest rung. ``rungs`` say what each rung
-    has of its own (:meth:`studies.rungs.Rung.to_dict`); empty where there is one. ``revisions`` has
+    has of its own (:meth:`studies.rungs.Rung.to_dict`); empty where there is one.
+    ``space_content`` is the space itself as JSON, None in studies of version 0.1. ``revisions`` has
     one entry, and a further one for each time somebody went on with another revision.
     """
 
     space: str | None = None
     space_digest: str | None = None
+    space_content: Mapping[str, Any] | None = None
     objectives: tuple[str, ...] = ()
     budgets: Mapping[str, float] = field(default_factory=dict)
     device: str | None = None

@@ -23,13 +23,12 @@ come on top of the total, and before any new design (:mod:`studies.agenda`).
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import optuna
-import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from latency_db.source import LatencySource
@@ -39,6 +38,7 @@ from search_space.errors import WalkbenchError
 from search_space.picture_space import PictureSpace
 from studies import record_codec, workers
 from studies.agenda import Again, agenda, enqueue
+from studies.claim import claimed_by
 from studies.config import StudyConfig
 from studies.decoder_runs import decoder_rungs
 from studies.earlier_runs import EarlierRuns
@@ -49,9 +49,11 @@ from studies.objective import CandidateFailed, Objective, Proxy
 from studies.picture_quality import TwinErrors
 from studies.records import TrialRecord
 from studies.resume import create_or_resume
+from studies.storage_failure import storage_errors, wait_until_back
 from studies.store import storage_url
 from studies.training import Training, checkpoint_folder
 from studies.trial_log import TrialLog
+from studies.trial_notes import write_note
 
 MAX_FAILURES_IN_A_ROW = 5  # more than that is not the fault of the candidates
 _POLL_S = 1.0  # how often a worker that waits looks at the others
@@ -97,13 +99,15 @@ def run_study(
     watch: Watch | None = None,
     accept_revision: bool = False,
     wait: bool = False,
+    task: str | None = None,
 ) -> Run:
     """Run ``config`` until ``trials`` (its own number by default) are done; return the study.
 
     ``storage`` is a URL or a SQLite file; ``latency`` and ``proxy`` replace those of the config.
     ``watch`` receives every step of training and every trial that ended. With ``wait`` the call
     lasts until all trials are done, and runs those of workers that died; without, it ends when
-    other workers have the rest. ``accept_revision``
+    other workers have the rest. ``task`` names this call to a scheduler that ends it by force. A
+    database server that goes away is waited for. ``accept_revision``
     resumes a study whose earlier trials another latency model or trainer measured, and marks where.
     Raises :class:`WalkbenchError` for a storage that cannot be used, and its subclasses
     :class:`studies.resume.OtherStudy` and :class:`studies.resume.OtherRevision` for a study of this
@@ -134,7 +138,9 @@ def run_study(
         objective = Objective(config, earlier, latency, proxy, gallery, decoders=decoders)
         if training is not None:
             objective.stored = training.stored
-        return _run(study, objective, log, total, watch, wait)
+        worker = workers.me(task)
+        with claimed_by(study, worker):
+            return _run(study, objective, log, total, watch, wait, worker)
 
 
 def to_do(log: TrialLog, config: StudyConfig, total: int) -> list[Again]:
@@ -174,12 +180,17 @@ class _OneTooMany(Exception):
 
 
 def _run(
-    study: optuna.Study, objective: Objective, log: TrialLog, total: int, watch: Watch, wait: bool
+    study: optuna.Study,
+    objective: Objective,
+    log: TrialLog,
+    total: int,
+    watch: Watch,
+    wait: bool,
+    worker: Mapping[str, Any],
 ) -> Run:
-    worker, ran, in_a_row = workers.me(), 0, 0
+    ran = in_a_row = 0
 
     def claimed(trial: optuna.Trial) -> tuple[float, ...]:
-        record_codec.write_worker(trial, worker)
         if log.is_one_too_many(trial.number, total):
             raise _OneTooMany  # another worker was faster
         return objective(trial)
@@ -191,6 +202,8 @@ def _run(
         ran += 1
         in_a_row = in_a_row + 1 if trial.state is TrialState.FAIL else 0
         record = log.record(trial.number)
+        if objective.config.trains:
+            write_note(study, trial, record)
         watch.trial_ended(record, log.done(), total)
         if in_a_row == MAX_FAILURES_IN_A_ROW:
             raise WalkbenchError(
@@ -198,18 +211,30 @@ def _run(
                 "change the config and run again, finished trials are kept"
             )
 
+    def step() -> bool:
+        """Run a trial or wait for others; say whether to go on."""
+        if is_finished(log, objective.config, total):
+            return False
+        if _takes_a_trial(study, log, objective.config, total):
+            study.optimize(
+                claimed, n_trials=1, catch=(CandidateFailed, _OneTooMany), callbacks=[ended]
+            )
+        elif wait:  # others may die: then their trials are free again
+            time.sleep(_POLL_S)
+            workers.release(study)
+            optuna.storages.fail_stale_trials(study)
+        else:
+            return False
+        return True
+
+    goes_on = True
     try:
-        while not is_finished(log, objective.config, total):
-            if _takes_a_trial(study, log, objective.config, total):
-                study.optimize(
-                    claimed, n_trials=1, catch=(CandidateFailed, _OneTooMany), callbacks=[ended]
-                )
-            elif not wait:
-                break
-            else:  # others may die: then their trials are free again
-                time.sleep(_POLL_S)
-                workers.release(study)
-                optuna.storages.fail_stale_trials(study)
+        while goes_on:
+            try:
+                goes_on = step()
+            except Exception as error:
+                wait_until_back(study, error)
+                workers.release(study, of=worker)  # the trial that the storage failed in
     finally:
         workers.release(study, of=worker)
     return Run(study, log.done(), total, ran)
@@ -242,16 +267,3 @@ def quiet_optuna() -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(before)
-
-
-@contextmanager
-def storage_errors() -> Iterator[None]:
-    """Turn the failure of a storage while the study runs into a message."""
-    try:
-        yield
-    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.DBAPIError) as error:
-        cause = error.__cause__ or error
-        reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
-        raise WalkbenchError(
-            f"the storage failed: {reason}; finished trials are kept, run again to continue"
-        ) from error

@@ -25,13 +25,15 @@ import sqlalchemy
 from optuna.storages._rdb.models import SCHEMA_VERSION
 
 from search_space.errors import WalkbenchError, raise_unknown
-from studies.transaction import GroupingStorage
+from studies.claim import ClaimingStorage
 from studies.trial_rows import read_only_engine
 
 DEFAULT_STORAGE = "sqlite:///runs/walkbench.db"
 HEARTBEAT_S = 60  # shorter ones have failed live workers
 GRACE_S = 120  # after so long without a heartbeat a running trial counts as abandoned
 
+# Few connections, as many workers share one server; each is tested, as a restart closes them all.
+_SERVER = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}
 _SQLITE_WAIT_S = 60  # how long a worker waits for another one's write
 
 
@@ -75,13 +77,13 @@ def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorag
     """
     parsed = sqlalchemy.make_url(url)
     shown = shown_url(url)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = dict(_SERVER)
     if parsed.get_backend_name() == "sqlite":
-        options["connect_args"] = {"timeout": _SQLITE_WAIT_S}
+        options = {"connect_args": {"timeout": _SQLITE_WAIT_S}}
         _check_file(parsed.database, shown, create)
     with _opening(parsed, shown), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return GroupingStorage(
+        return ClaimingStorage(
             url, engine_kwargs=options, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S
         )
 

@@ -139,6 +139,7 @@ def _design_row(trial: TrialRecord, on_front: bool) -> dict[str, Any]:
         "latency": latency_dict(trial),
         "score": score_dict(trial),
         "failed": trial.failed,
+        "outside": trial.outside,
         "spec": trial.spec,
         "metrics": {name: dataclasses.asdict(one) for name, one in found.items() if one},
     }

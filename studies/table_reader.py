@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_space.errors import WalkbenchError
+from studies import record_codec
 from studies.metric import Measured, Metric
 from studies.metrics import all_metrics
+from studies.outside import Outside
 from studies.pareto import feasible
 from studies.records import INTERRUPTED
 from studies.study_table import STATES, Column, Floats, StudyTable, seconds
@@ -50,13 +52,17 @@ class _Candidate:
 class TableReader:
     """Reads the table of one study with these objectives and budgets."""
 
-    def __init__(self, rows: TrialRows, objectives: Sequence[str], budgets: Sequence[str]) -> None:
+    def __init__(
+        self, rows: TrialRows, objectives: Sequence[str], budgets: Sequence[str], outside: Outside
+    ) -> None:
         self.rows, self.objectives, self.budgets = rows, tuple(objectives), tuple(budgets)
+        self.outside = outside
         self._lock = RLock()  # one reader serves every browser
         self._stamp: tuple[Any, ...] | None = None
         self._table: StudyTable | None = None
         self._trials: dict[int, Any] = {}  # by identifier, as all that follows
         self._priced: set[int] = set()
+        self._scored: dict[int, dict[str, Any]] = {}  # what trials of other tools would have stored
         self._values: list[dict[int, float]] = [{} for _ in self.objectives]
         self._light = _Attributes(_LIGHT)
         self._heavy = _Attributes(_HEAVY)
@@ -82,6 +88,31 @@ class TableReader:
                 self._values[objective][trial] = value
         self._priced.update(self.rows.having("cost", since, more))
         self._light.read(self.rows, self._trials)
+        self._score_outside()
+
+    def _score_outside(self) -> None:
+        """Add what trials of another tool would have stored, had they run here."""
+        digests = self._light.values["digest"]
+        new = [
+            (trial, row[1])
+            for trial, row in self._trials.items()
+            if row[2] == "COMPLETE" and trial not in digests and trial not in self._scored
+        ]
+        if not new or self.outside.shared.space is None:
+            return
+        trials = {trial.number: trial for trial in self.rows.frozen([n for _, n in new])}
+        for trial, number in new:
+            found = self.outside.scored(trials[number])
+            is_scored = record_codec.OUTSIDE in found.user_attrs
+            self._scored[trial] = found.user_attrs if is_scored else {}
+            if not is_scored:
+                continue
+            self._priced.add(trial)
+            for key in _LIGHT:
+                if key in found.user_attrs:
+                    self._light.values[key][trial] = found.user_attrs[key]
+            for column, value in zip(self._values, found.values, strict=False):
+                column[trial] = value
 
     def _build(self) -> StudyTable:
         rows = sorted(self._trials.values(), key=lambda row: row[1])
@@ -123,6 +154,10 @@ class TableReader:
         """Read and return every metric as stored with its trial, else measured of its parts."""
         with self._lock, _without_collector():
             self._heavy.read(self.rows, self._trials)
+            for trial, attributes in self._scored.items():
+                for key in _HEAVY:
+                    if key in attributes:
+                        self._heavy.values[key][trial] = attributes[key]
             stored = self._heavy.values["measured"]
             trained = [i for i, ended in zip(ids, complete, strict=True) if ended]
             if any("proxy_loss" not in stored.get(i, ()) for i in trained):

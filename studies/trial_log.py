@@ -12,8 +12,9 @@ Finished trials never change, so each answer looks only at trials that are new o
 
 import optuna
 
+from studies.outside import Outside
 from studies.record_codec import decode_study, decode_trial
-from studies.records import TrialRecord
+from studies.records import StudyRecord, TrialRecord
 
 
 class TrialLog:
@@ -24,6 +25,7 @@ class TrialLog:
         self.decoded = 0
         self._shared = decode_study(study)
         self._objectives = objective_names(study)
+        self._outside = Outside(self._shared or StudyRecord(), self._objectives)
         self._records: list[TrialRecord] = []
         self._open: set[int] = set()  # trials that had not finished when last looked at
         self._done = 0
@@ -102,7 +104,7 @@ class TrialLog:
             if number < len(self._records) and trial.state.name == "WAITING":
                 continue
             self.decoded += 1
-            record = decode_trial(trial, self._objectives, budgets)
+            record = decode_trial(self._outside.scored(trial), self._objectives, budgets)
             self._records[number : number + 1] = [record]
             if not trial.state.is_finished():
                 self._open.add(number)

@@ -17,9 +17,7 @@ import hashlib
 import io
 import json
 import logging
-import os
 import re
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +33,8 @@ from latency_db.backends.coreml_check import ProgramFacts, check_program
 from latency_db.backends.coreml_form import Layout, export_form
 from latency_db.backends.host import versions
 from latency_db.builder_chain import Chain, Program, Subject, key_of, program_of
+from latency_db.packages.atomic_package import disk_errors, package_at
+from latency_db.packages.measured_process import start_worker
 from search_space.atomic import atomic_write
 from search_space.blocks import Block, TransformerLayer
 from search_space.cost import block_cost, cost
@@ -140,36 +140,40 @@ def export_packages(
     ]
     refused: dict[str, str] = {}
     # spawn: torch's threads do not survive a fork; a worker's memory goes with it
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_one_thread
-    ) as pool:
+    with (
+        disk_errors(folder),
+        ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=start_worker
+        ) as pool,
+    ):
         running = {pool.submit(export_one, s, n, folder, recipe): key_of(s) for s, n in jobs}
-        for done, future in enumerate(as_completed(running), start=1):
-            reason = future.result()
-            if reason is not None:
-                refused[running[future]] = reason
-            if progress is not None:
-                progress(done, len(jobs), running[future])
+        try:
+            for done, future in enumerate(as_completed(running), start=1):
+                reason = future.result()
+                if reason is not None:
+                    refused[running[future]] = reason
+                if progress is not None:
+                    progress(done, len(jobs), running[future])
+        except BaseException:  # a full disk or Ctrl-C: the others are not begun
+            pool.shutdown(cancel_futures=True)
+            raise
     return write_manifest(folder), refused
 
 
 def export_one(subject: Subject, copies: int, folder: Path, recipe: Recipe) -> str | None:
     """Make one package unless it is there; return the reason when it cannot be made."""
     final = package_path(subject, copies, folder, recipe)
-    name, note = final.stem, final.with_suffix(".json")
+    note = final.with_suffix(".json")
     if note.exists():
         return None
     started = time.monotonic()
     try:
-        model, program, facts = convert(subject, copies, recipe)
+        with package_at(final) as made:
+            model, program, facts = convert(subject, copies, recipe)
+            with quiet():
+                model.save(str(made))
     except CannotRun as error:
         return str(error)
-    part = folder / f".{name}.part.mlpackage"
-    for old in (part, final):
-        shutil.rmtree(old, ignore_errors=True)
-    with quiet():
-        model.save(str(part))
-    os.replace(part, final)
     package = Package(
         key=key_of(subject),
         copies=copies,
@@ -244,10 +248,3 @@ def _macs(subject: Subject) -> int:
 def _write_json(path: Path, data: Any) -> None:
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-
-
-def _one_thread() -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)

@@ -36,13 +36,12 @@ class Settings:
 def write(part: Part, weights: WeightSource, settings: Settings, path: Path) -> dict[str, Any]:
     """Convert ``part``, save it at ``path``, run it, and return what its note says."""
     module = PartModule(part, "tokens", settings.shift)
+    made = _on_meta(module, part_inputs(part, settings.batch, "tokens"))
     fill(module, part.network, weights)
     exact = part_inputs(part, settings.batch, "tokens", torch.Generator().manual_seed(SEED))
     half = settings.precision == "fp16"
     inputs = {n: t.half() if half and n not in FULL_PRECISION else t for n, t in exact.items()}
-    rounded = {n: t if t.dtype is torch.long else t.float() for n, t in inputs.items()}
-    with torch.no_grad():  # in single precision, whatever the program's
-        wanted = dict(zip(part.outputs, module(**rounded), strict=True))
+    wanted = _in_torch(module, inputs) if settings.execute else {}
     if half:
         module.half()
     params = sum(p.numel() for p in module.parameters())
@@ -51,11 +50,25 @@ def write(part: Part, weights: WeightSource, settings: Settings, path: Path) -> 
     errors = differences(execute(path, inputs), wanted) if settings.execute else {}
     return {
         "inputs": [_port(name, tensor) for name, tensor in inputs.items()],
-        "outputs": [_port(n, t.half() if half else t) for n, t in wanted.items()],
+        "outputs": [_port(n, t.half() if half else t) for n, t in made.items()],
         "params": params,
         **errors,
         "versions": versions("coreai-torch", "coreai-core", "torch"),
     }
+
+
+def _on_meta(module: PartModule, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Run a module without values: what remains are the shapes of its outputs."""
+    with torch.device("meta"), torch.no_grad():
+        out = module(**{name: tensor.to("meta") for name, tensor in inputs.items()})
+    return dict(zip(module.part.outputs, out, strict=True))
+
+
+def _in_torch(module: PartModule, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Run a module in single precision, whatever the precision of ``inputs``."""
+    rounded = {n: t if t.dtype is torch.long else t.float() for n, t in inputs.items()}
+    with torch.no_grad():
+        return dict(zip(module.part.outputs, module(**rounded), strict=True))
 
 
 def _port(name: str, tensor: Tensor) -> dict[str, Any]:

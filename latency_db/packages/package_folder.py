@@ -8,20 +8,19 @@ it says so. A run that was stopped skips the parts whose notes match and makes t
     packages.json                                      all notes, in order
 """
 
-import errno
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from latency_db.packages.atomic_package import disk_errors, package_at
 from latency_db.packages.measured_process import run_measured
 from latency_db.packages.parts import Part
 from latency_db.packages.weights import WeightSource
-from search_space.atomic import atomic_folder, write_file
+from search_space.atomic import write_file
 from search_space.errors import WalkbenchError
 from search_space.lock import exclusive
 
@@ -64,7 +63,7 @@ def write_packages(
     """
     notes = []
     busy = f"another process writes packages into {str(folder)!r}; wait until it has finished"
-    with _disk_errors(folder), exclusive(folder, busy):
+    with disk_errors(folder), exclusive(folder, busy):
         for i, part in enumerate(parts):
             name = part_name(i, len(parts), part.network.kind)
             if progress is not None:
@@ -98,12 +97,8 @@ def _one(
             return found
     _check_room(part, folder)
     note.unlink(missing_ok=True)
-    with atomic_folder(final) as work:
-        made = work / f"new{format.suffix}"  # libraries insist on the suffix
+    with package_at(final) as made:
         ran = run_measured(_convert_quietly, format.convert, part, weights, settings, made)
-        for entry in made.iterdir():
-            entry.rename(work / entry.name)
-        made.rmdir()
     written: dict[str, Any] = {
         "file": final.name,
         "format": format.name,
@@ -113,6 +108,7 @@ def _one(
         **ran.result,
         "bytes": _bytes(final),
         "seconds": ran.seconds,
+        "cpu_seconds": ran.cpu_seconds,
         "peak_gb": ran.peak_gb,
     }
     write_file(note, json.dumps(written, indent=1) + "\n")
@@ -146,23 +142,10 @@ def _bytes(path: Path) -> int:
 
 
 def _check_room(part: Part, folder: Path) -> None:
-    """Weights are written twice, once by the library to a temporary folder."""
+    """Weights are written twice: libraries keep a copy beside the package until it is complete."""
     needed, free = 2 * part.weight_bytes, shutil.disk_usage(folder).free
     if needed > free:
         raise WalkbenchError(
             f"a part needs {needed / 1e9:.1f} GB on disk while it is made, {free / 1e9:.1f} GB are "
             f"free in {str(folder)!r}; choose another folder"
         )
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        full = error.errno == errno.ENOSPC
-        hint = "free some space (also in the temporary folder)" if full else "choose another folder"
-        raise WalkbenchError(
-            f"cannot write to {str(folder)!r}: {error.strerror or error}; {hint} and run the "
-            "command again, complete parts are kept"
-        ) from None

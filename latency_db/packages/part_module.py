@@ -1,7 +1,8 @@
 """`PartModule(part)`: the module of a part, called with named tensors, on the meta device.
 
 It runs the steps of its part and nothing else; one part that holds the whole network computes what
-:class:`search_space.modules.network.PlannedNetwork` computes.
+:class:`search_space.modules.network.PlannedNetwork` computes. :func:`run_by_step` computes the same
+with the weights of one step in memory at a time.
 
 >>> from latency_db.packages.parts import whole
 >>> from search_space.presets import named_spec
@@ -12,12 +13,14 @@ It runs the steps of its part and nothing else; one part that holds the whole ne
 torch.Size([1, 4, 128, 128])
 """
 
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from latency_db.packages.parts import Part, dataflow, modules_of, network_inputs
+from latency_db.packages.parts import Node, Part, dataflow, modules_of, network_inputs
+from latency_db.packages.weights import WeightSource, fill
 from search_space.errors import WalkbenchError
 from search_space.modules import example
 from search_space.network import Network
@@ -45,16 +48,43 @@ class PartModule(nn.Module):
 
     def forward(self, **values: Tensor) -> tuple[Tensor, ...]:
         """Take the tensors named by ``part.inputs``, return those named by ``part.outputs``."""
-        if TEXT in values and self.text == "channels":
-            values[TEXT] = values[TEXT].squeeze(2).transpose(1, 2)  # (B, D, 1, T) to (B, T, D)
-        if TIME in values and self.shift != 1.0:
-            t = values[TIME]  # (B,)
-            values[TIME] = self.shift * t / (1.0 + (self.shift - 1.0) / STEPS * t)
-        for node in self.part.nodes:
-            read = dict(zip(node.block.arguments, map(values.get, node.reads), strict=True))
-            out: Tensor = self.get_submodule(node.path)(**read)
-            values[node.name] = values[node.adds] + out if node.adds else out
-        return tuple(values[name] for name in self.part.outputs)
+        return _forward(
+            self.part, values, self.text, self.shift, lambda node: self.get_submodule(node.path)
+        )
+
+
+def run_by_step(
+    part: Part, weights: WeightSource, values: Mapping[str, Tensor], text: TextLayout, shift: float
+) -> dict[str, Tensor]:
+    """Return the outputs of a part by name; each step is filled with weights, run and dropped."""
+
+    def filled(node: Node) -> nn.Module:
+        root = modules_of([node])
+        fill(root, part.network, weights)
+        return root.get_submodule(node.path)
+
+    with torch.no_grad():
+        out = _forward(part, dict(values), text, shift, filled)
+    return dict(zip(part.outputs, out, strict=True))
+
+
+def _forward(
+    part: Part,
+    values: dict[str, Tensor],
+    text: TextLayout,
+    shift: float,
+    module_of: Callable[[Node], nn.Module],
+) -> tuple[Tensor, ...]:
+    if TEXT in values and text == "channels":
+        values[TEXT] = values[TEXT].squeeze(2).transpose(1, 2)  # (B, D, 1, T) to (B, T, D)
+    if TIME in values and shift != 1.0:
+        t = values[TIME]  # (B,)
+        values[TIME] = shift * t / (1.0 + (shift - 1.0) / STEPS * t)
+    for node in part.nodes:
+        read = dict(zip(node.block.arguments, map(values.get, node.reads), strict=True))
+        out: Tensor = module_of(node)(**read)
+        values[node.name] = values[node.adds] + out if node.adds else out
+    return tuple(values[name] for name in part.outputs)
 
 
 def part_inputs(

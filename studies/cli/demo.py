@@ -33,7 +33,8 @@ def demo(
     ] = None,
 ) -> None:
     """Walk, search, train, report, export: all of Walkbench in a few minutes."""
-    from studies.cli.study import print_designs, run_with_progress
+    from studies.cli.study import print_designs
+    from studies.cli.study_run import run_with_progress
     from studies.config import load_config
     from studies.export import export
     from studies.export_design import find_design

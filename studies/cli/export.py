@@ -141,6 +141,7 @@ def export(
     request = packages.request_of(
         coreml, coreai, onnx, bits, group, chunks, target, layout, shift, dtype.value
     )
+    packages.check(found.spec, request, device, bundle=swift is not None)
     if weights is WeightsOption.proxy:
         check_folder(to, overwrite)  # before minutes are spent
         found, given = _trained_twin(found, storage, checkpoint)
@@ -179,7 +180,7 @@ def export(
         "params": done.params,
         "weights": facts,
         "files": [str(path) for path in done.files],
-        "packages": packages.write(found.spec, to, request, device, swift),
+        "packages": packages.write(found.spec, to, request, swift),
     }
     emit(row, format)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studies.cli import export_packages
-from studies.cli.output import Format, emit, err
+from studies.cli.output import Format, emit
 
 if TYPE_CHECKING:
     from search_space.decoder import DecoderSpec
@@ -67,7 +67,7 @@ def export_decoder(
     from search_space.network import build_network
     from studies.export_decoder import DecoderWeights, earlier_decoder_export
     from studies.export_decoder import export_decoder as write
-    from studies.phone.packages import add_packages, warnings_for
+    from studies.phone.packages import add_packages
 
     if to is None:
         raise WalkbenchError("name the folder to write with --to")
@@ -78,6 +78,7 @@ def export_decoder(
         )
     if request.core_ml.shift != 1:
         raise WalkbenchError("--shift is of a UNet's timesteps; a decoder has none, leave it out")
+    export_packages.check(spec, request, options["device"])
     facts, done = weights.facts, None
     if request.formats and not overwrite:
         done = earlier_decoder_export(spec, to, {**facts, "dtype": options["dtype"]})
@@ -86,8 +87,6 @@ def export_decoder(
             network = build_network(spec)
         state = dict(weights.tensors(spec, network))
         done = write(spec, to, state=state, overwrite=overwrite, weights=facts, **options)
-    for line in warnings_for(spec, request, options["device"]):
-        err.print(f"[yellow]{line}[/yellow]", soft_wrap=True)
     notes = export_packages.with_phases(
         lambda phase: add_packages(spec, to, request, phase, DecoderWeights(to))
     )

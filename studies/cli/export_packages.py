@@ -85,24 +85,34 @@ def request_of(
     return request
 
 
-def write(
-    network: "UNetSpec", folder: Path, request: "Request", device: str, swift: Path | None
-) -> list[Any]:
-    """Add the packages to an exported folder, with warnings before and progress on stderr."""
-    from studies.cli.phases import Phases
-    from studies.phone.bundle import write_bundle
-    from studies.phone.packages import add_packages, warnings_for
+def check(network: "Network", request: "Request", device: str, bundle: bool = False) -> None:
+    """Refuse what no pipeline loads, and warn of what is too large for the phone or takes long.
 
-    for line in warnings_for(network, request, device):
-        err.print(f"[yellow]{line}[/yellow]", soft_wrap=True)
-    with Phases(err) as phases:
-        notes = add_packages(network, folder, request, phases.phase)
+    ``bundle``: Core ML packages for a Swift pipeline are wanted too.
+    """
+    from search_space.spec import UNetSpec
+    from studies.phone.bundle import check_bundle
+    from studies.phone.packages import warnings_for
+
+    if bundle and isinstance(network, UNetSpec):
+        check_bundle(network, request.core_ml)
+    if request.formats or bundle:
+        for line in warnings_for(network, request, device, bundle):
+            err.print(f"[yellow]{line}[/yellow]", soft_wrap=True)
+
+
+def write(network: "UNetSpec", folder: Path, request: "Request", swift: Path | None) -> list[Any]:
+    """Add the packages to an exported folder, with progress on stderr."""
+    from studies.phone.bundle import write_bundle
+    from studies.phone.packages import add_packages
+
+    def work(phase: Any) -> list[Any]:
+        notes = add_packages(network, folder, request, phase)
         if swift is not None:
-            bundle = phases.phase("swift")
-            notes += write_bundle(network, folder, swift, request.core_ml, bundle)
-    for note in notes:
-        err.print(_sentence(note), soft_wrap=True)
-    return notes
+            notes += write_bundle(network, folder, swift, request.core_ml, phase("swift"))
+        return notes
+
+    return with_phases(work)
 
 
 def with_phases(work: "Callable[[Any], list[Any]]") -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from studies.cli import (
+    latency_anchors,
     latency_calibrate,
     latency_estimate,
     latency_export,
@@ -144,6 +145,7 @@ def register(app: typer.Typer) -> None:
         latency_validate,
         latency_export,
         latency_estimate,
+        latency_anchors,
         latency_calibrate,
     ):
         module.register(group)

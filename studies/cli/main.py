@@ -34,6 +34,7 @@ from studies.cli import (
     walk,
 )
 from studies.cli.exit_codes import INTERRUPTED
+from studies.cli.help_text import flow_help
 from studies.cli.output import err
 from studies.cli.wide import add_wide
 
@@ -94,6 +95,7 @@ for _module in (
 ):
     _module.register(app)
 add_wide(app)
+flow_help(app)
 
 
 @app.callback()

@@ -26,6 +26,8 @@ from proxies.trainer import train_run
 from proxies.training_run import TrainingRun
 from search_space.errors import WalkbenchError
 from studies.engines.checkpoints import with_checkpoints
+from studies.engines.crew import Job, Resources
+from studies.engines.process_crew import ProcessCrew
 
 if TYPE_CHECKING:
     from proxies.trainer import Trainer
@@ -67,6 +69,11 @@ class ProcessEngine:
             return out
         trained.add_done_callback(lambda inner: _pass_on(inner, out))
         return out
+
+    @staticmethod
+    def crew(job: Job, resources: Resources) -> ProcessCrew:
+        """Return what starts processes that run a study."""
+        return ProcessCrew(job, resources)
 
     def __enter__(self) -> Self:
         return self

@@ -47,7 +47,11 @@ class Engine(Protocol):
 
 
 class EngineFactory(Protocol):
-    """Makes an engine; see :func:`studies.engines.engine`."""
+    """Makes an engine; see :func:`studies.engines.engine`.
+
+    One that also starts whole workers of a study has ``crew(job, resources)``, which returns a
+    :class:`studies.engines.crew.Crew`.
+    """
 
     def __call__(
         self, *, workers: int, checkpoints: Path | None, callbacks: Sequence[Callback]

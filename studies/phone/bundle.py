@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from latency_db.packages.atomic_package import disk_errors, package_at
 from latency_db.packages.coreml_part import Settings
 from latency_db.packages.measured_process import run_measured
 from latency_db.packages.package_folder import write_packages
-from latency_db.packages.parts import cut, sizes_at
+from latency_db.packages.parts import Part, cut, sizes_at
 from latency_db.packages.weights import FolderWeights
-from search_space.atomic import atomic_folder, write_file
+from search_space.atomic import write_file
 from search_space.errors import WalkbenchError
 from search_space.spec import UNetSpec
 from studies.phone.swift_contract import (
@@ -47,15 +48,10 @@ def write_bundle(
     """
     from latency_db.packages.coreml_package import COREML
 
-    pipeline = pipeline_for(spec)
-    parts = cut(spec, sizes_at(settings.bits))
-    if len(parts) > MOST_CHUNKS:
-        raise WalkbenchError(
-            f"the network needs {len(parts)} programs at {settings.bits} bits, Apple's pipelines "
-            f"load at most {MOST_CHUNKS}; choose fewer --bits"
-        )
+    pipeline, parts = check_bundle(spec, settings)
     target = folder / FOLDER
-    fixed = run_measured(write_fixed, pipeline, spec, source, target, settings.target).result
+    with disk_errors(target):
+        fixed = run_measured(write_fixed, pipeline, spec, source, target, settings.target).result
     for name in (VOCABULARY, MERGES):
         from studies.phone.pipeline import tokenizer_file
 
@@ -64,6 +60,20 @@ def write_bundle(
     notes = write_packages(parts, FolderWeights(folder), settings, COREML, target, progress)
     write_file(target / "README.md", readme(pipeline, settings, fixed))
     return notes
+
+
+def check_bundle(spec: UNetSpec, settings: Settings) -> tuple[Pipeline, tuple[Part, ...]]:
+    """Return the pipeline that runs ``spec`` and the programs that it is cut into.
+
+    Raises :class:`WalkbenchError` when no pipeline does, or it cannot load so many programs.
+    """
+    pipeline, parts = pipeline_for(spec), cut(spec, sizes_at(settings.bits))
+    if len(parts) > MOST_CHUNKS:
+        raise WalkbenchError(
+            f"the network needs {len(parts)} programs at {settings.bits} bits, Apple's pipelines "
+            f"load at most {MOST_CHUNKS}; choose fewer --bits"
+        )
+    return pipeline, parts
 
 
 def write_fixed(
@@ -114,13 +124,10 @@ def _write(
     final = path.with_name(path.name + SUFFIX)
     if final.exists():
         return  # written whole or not at all
-    model = to_coreml(module, {next(iter(inputs)): given}, outputs, os, "fp16", path.name)
-    with atomic_folder(final) as work, quiet():
-        made = work / f"new{SUFFIX}"
-        model.save(str(made))
-        for entry in made.iterdir():
-            entry.rename(work / entry.name)
-        made.rmdir()
+    with package_at(final) as made:
+        model = to_coreml(module, {next(iter(inputs)): given}, outputs, os, "fp16", path.name)
+        with quiet():
+            model.save(str(made))
 
 
 def readme(pipeline: Pipeline, settings: Settings, factors: dict[str, float]) -> str:

@@ -94,19 +94,30 @@ def earlier_export(spec: UNetSpec, folder: Path, weights: dict[str, Any]) -> Exp
     )
 
 
-def warnings_for(network: Network, request: Request, device: str) -> list[str]:
-    """Return what to tell before minutes are spent: too large for the phone, how long it takes."""
+def warnings_for(
+    network: Network, request: Request, device: str, bundle: bool = False
+) -> list[str]:
+    """Return what to tell before minutes are spent: too large for the phone, how long it takes.
+
+    ``bundle``: the network is also converted to Core ML for a Swift pipeline.
+    """
     said = []
-    bits = request.core_ml.bits
-    if request.coreml:
+    widths = dict[str, tuple[int, str]]()  # runtime: bits per weight, how to have fewer
+    if request.coreml or bundle:
+        widths["Core ML"] = (request.core_ml.bits, "fewer --bits")
+    if request.coreai:
+        widths["Core AI"] = (32, "--dtype fp16") if request.coreai.precision == "fp32" else (16, "")
+    for runtime, (bits, fewer) in widths.items():
         needed, allowed = needed_memory(network, bits), app_memory(device)
         if needed > allowed:
             said.append(
-                f"the network needs {needed / 1e9:.1f} GB at {bits} bits, an app on "
-                f"{device} has about {allowed / 1e9:.1f} GB; choose fewer --bits or another design"
+                f"{runtime}: the network needs {needed / 1e9:.1f} GB at {bits} bits, an app on "
+                f"{device} has about {allowed / 1e9:.1f} GB; choose "
+                + " or ".join(filter(None, (fewer, "another design")))
             )
     params = whole(network, sizes_at(16)).weight_bytes / 2 / 1e6
-    minutes = sum(SECONDS_PER_MILLION[name] for name in request.formats) * params / 60
+    conversions = [*request.formats, *(["coreml"] if bundle else [])]
+    minutes = sum(SECONDS_PER_MILLION[name] for name in conversions) * params / 60
     if minutes > 1:
         said.append(
             f"converting takes roughly {minutes:.0f} minutes; stopped, it continues where it was"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from latency_db.calibrate import Anchor, best_anchors, calibrate_chip
+from latency_db.calibrate import Anchor, calibrate_chip
 from latency_db.calibrated_devices import calibrated_names, read_anchors, save_calibrated
 from latency_db.estimate import ChipEstimate
 from latency_db.sources import source_of
@@ -91,14 +91,6 @@ def test_two_times_of_one_network_must_agree():
 def test_no_anchor_is_no_calibration():
     with pytest.raises(WalkbenchError, match="one anchor or more"):
         calibrate_chip(CHIP, [])
-
-
-def test_the_best_anchors_each_narrow_what_is_left():
-    candidates = {name: named_spec(name) for name in ("sd15", "M/mqa", "F/thin", "snapgen-t2i")}
-    lessons = best_anchors(CHIP, candidates, [named_spec("sdxl"), named_spec("dreamlite")], 3)
-    spreads = [lesson.spread for lesson in lessons]
-    assert len({lesson.name for lesson in lessons}) == 3
-    assert spreads == sorted(spreads, reverse=True)
 
 
 def write(path, text):

@@ -1,13 +1,16 @@
 """Conversion to Core ML: the same numbers, no copied heads, every weight, every MAC."""
 
 import copy
+import errno
 import json
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
 
+from latency_db.backends import coreml_export
 from latency_db.backends.backend import CannotRun
 from latency_db.backends.coreml_check import OPERATORS, check_program, missing_parameters
 from latency_db.backends.coreml_export import (
@@ -168,13 +171,25 @@ def test_an_export_resumes_and_leaves_finished_packages_alone(tmp_path):
     (package,) = write_manifest(tmp_path)
     weights = next((tmp_path / package.file).rglob("weight.bin"))
     before = weights.stat().st_mtime_ns
-    (tmp_path / ".torn.part.mlpackage").mkdir()  # what a killed export leaves
     assert export_one(BLOCKS["fuse"], 1, tmp_path, Recipe()) is None
     assert weights.stat().st_mtime_ns == before
     assert export_one(BLOCKS["fuse"], 1, tmp_path, Recipe("ios18")) is None
     manifest = write_manifest(tmp_path)
     assert {p.target for p in manifest} == {"ios17", "ios18"}
     assert len(json.loads((tmp_path / "manifest.json").read_text())) == 2
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
+    class Half:
+        def save(self, path):
+            Path(path).mkdir()
+            (Path(path) / "weight.bin").write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(coreml_export, "convert", lambda *_: (Half(), None, None))
+    with pytest.raises(OSError, match="No space"):
+        export_one(BLOCKS["fuse"], 1, tmp_path, Recipe())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

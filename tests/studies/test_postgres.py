@@ -1,12 +1,8 @@
 """One study, two workers, one PostgreSQL server that this test starts and stops itself."""
 
-import glob
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +10,7 @@ from studies.reading import study_data
 from studies.runner import run_study
 from studies.store import open_storage, open_study, storage_url
 from tests.studies.fakes import FakeLatency, FakeProxy, make_config
+from tests.studies.postgres_server import postgres_server
 
 pytestmark = pytest.mark.postgres
 
@@ -35,42 +32,10 @@ run_study(config, storage=url, latency=FakeLatency(), proxy=Slow())
 """
 
 
-def server_programs() -> Path | None:
-    """Return the folder of `initdb` and `pg_ctl`: Debian keeps it off PATH, one per version."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).resolve().parent
-    versions = glob.glob("/usr/lib/postgresql/*/bin/initdb") + glob.glob("/usr/pgsql-*/bin/initdb")
-    return Path(sorted(versions)[-1]).parent if versions else None
-
-
 @pytest.fixture(scope="module")
 def server():
-    """Start a throwaway server that only a socket in its own folder leads to; yield its URL."""
-    programs = server_programs()
-    if programs is None:
-        reason = "no PostgreSQL server programs (Debian: apt-get install postgresql)"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    folder = Path(tempfile.mkdtemp(prefix="walkbench-pg-"))
-    # initdb refuses root, so root lends the folder to another user and becomes it.
-    user = "postgres" if os.geteuid() == 0 else None
-    lent = {"user": user, "group": user, "extra_groups": []} if user else {}
-    if user:
-        shutil.chown(folder, user, user)
-
-    def run(*words):
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=90, **lent)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    data, log = folder / "data", folder / "log"
-    run(programs / "initdb", "-D", data, "-U", "walkbench", "--auth=trust", "--no-sync")
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    run(programs / "pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
-    try:
-        yield f"postgresql://walkbench@/postgres?host={folder}"
-    finally:
-        run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+    with postgres_server() as running:
+        yield running.url
 
 
 def test_two_workers_share_a_study(server, tmp_path):

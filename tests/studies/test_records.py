@@ -113,7 +113,7 @@ def test_a_log_decodes_finished_trials_once_and_sees_those_of_others():
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=5)
     assert log.done() == 5 and log.decoded == 5
     running = study.ask()
-    record_codec.write_worker(running, {"host": "here", "pid": 1})
+    running.set_user_attr(record_codec.WORKER, {"host": "here", "pid": 1})
     assert (log.done(), log.running(), log.decoded) == (5, 1, 7)  # an open one at every look
     study.tell(running, 1.0)
     assert (log.done(), log.running(), log.decoded) == (6, 0, 8)

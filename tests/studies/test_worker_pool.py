@@ -75,13 +75,11 @@ def test_killed_workers_are_replaced_and_nothing_stays_running(tmp_path):
 def test_a_mistake_that_only_workers_meet_is_passed_on(tmp_path, monkeypatch):
     config = make_config(tmp_path, trials=3, **SIZES)
     monkeypatch.setenv("OPTUNA_STORAGE", "")
-    import studies.worker_pool as pool
-
-    monkeypatch.setattr(pool, "_work", _failing)
+    monkeypatch.setattr("studies.engines.process_crew._work", _failing)
     with pytest.raises(WalkbenchError, match="no such thing"):
         run_workers(config, 2, f"sqlite:///{tmp_path / 's.db'}")
 
 
-def _failing(config, url, total, messages):
+def _failing(job, task, messages):
     messages.put("no such thing")
     raise SystemExit(2)

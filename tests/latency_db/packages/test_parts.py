@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from latency_db.packages.part_module import PartModule, part_inputs
+from latency_db.packages.part_module import PartModule, part_inputs, run_by_step
 from latency_db.packages.parts import OUTPUT, cut, cut_into, dataflow, sizes_at, whole
 from latency_db.packages.weights import FolderWeights, InitialWeights, fill
 from search_space.errors import WalkbenchError
@@ -92,6 +92,15 @@ def test_a_step_above_the_limit_is_named():
 def test_more_parts_than_steps_are_refused():
     with pytest.raises(WalkbenchError, match="1 to"):
         cut_into(tiny(), 999, sizes_at(16))
+
+
+def test_weights_of_one_step_at_a_time_compute_the_network_to_the_bit():
+    part, weights = whole(tiny_sdxl()), InitialWeights(0)
+    inputs = part_inputs(part, 2, "tokens", torch.Generator().manual_seed(0))
+    module = fill(PartModule(part, "tokens", 3.0), part.network, weights)
+    with torch.no_grad():
+        (wanted,) = module(**inputs)
+    assert torch.equal(run_by_step(part, weights, inputs, "tokens", 3.0)[OUTPUT], wanted)
 
 
 @pytest.mark.parametrize("t", [1.0, 500.0, 999.0])

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from latency_db.packages import coreai_package
 from latency_db.packages.coreml_part import Settings
 from latency_db.packages.package_folder import part_name
 from search_space.errors import WalkbenchError
@@ -103,6 +104,37 @@ def test_too_large_for_the_phone_is_said_with_the_time_it_takes():
     six = Request(Settings(bits=6), coreml=True)
     assert not any("GB" in line for line in warnings_for(named_spec("sdxl"), six, "iPhone 15 Pro"))
     assert warnings_for(tiny(), six, "iPhone 15 Pro") == []
+
+
+def test_core_ai_and_a_bundle_are_measured_against_the_phone_too():
+    sdxl, settings = named_spec("sdxl"), Settings(bits=6)
+    single = Request(settings, coreai=coreai_package.Settings())
+    (large, _) = warnings_for(sdxl, single, "iPhone 15 Pro")
+    assert large.startswith("Core AI: ") and "at 32 bits" in large and "--dtype fp16" in large
+    half = Request(settings, coreai=coreai_package.Settings("fp16"))
+    assert "at 16 bits" in warnings_for(sdxl, half, "iPhone 15 Pro")[0]
+    assert warnings_for(sdxl, Request(Settings()), "iPhone 15 Pro") == []
+    bundle = warnings_for(sdxl, Request(Settings()), "iPhone 15 Pro", bundle=True)
+    assert "Core ML" in bundle[0] and "minutes" in bundle[1]
+
+
+@pytest.mark.slow
+def test_a_network_above_the_phones_memory_is_warned_about_before_its_weights_are_written(
+    tmp_path, monkeypatch
+):
+    def stop(*_, **__):
+        raise WalkbenchError("weights come later")
+
+    monkeypatch.setattr("studies.export.export", stop)
+    done = run("export", "sdxl", "--to", tmp_path / "out", "--coreml")
+    assert "weights come later" in done.stderr and "5.3 GB at 16 bits" in done.stderr
+
+
+def test_a_bundle_that_no_pipeline_loads_is_refused_before_anything_is_written(tmp_path):
+    words = ("export", "sdxl", "--to", tmp_path / "out", "--coreml", "--swift", tmp_path)
+    done = run(*words)
+    assert done.exit_code == 2 and "6 programs at 16 bits" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_chunks_are_automatic_or_as_many_as_asked():
