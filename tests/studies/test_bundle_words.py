@@ -29,7 +29,7 @@ def short(steps: int):
 def test_a_second_training_starts_from_the_words_of_the_first(trained, tmp_path):
     bundle, first = trained
     again = prepare(bundle, "shapes", tmp_path / "run", short(1), alone())
-    assert again.data.book == first.data.book
+    assert again.trainer.task.data.book == first.trainer.task.data.book
     averages = first.trainer.averages()
     for name, weights in again.trainer.learner.words.state_dict().items():
         assert torch.equal(weights, averages[f"words.{name}"])
@@ -38,9 +38,9 @@ def test_a_second_training_starts_from_the_words_of_the_first(trained, tmp_path)
 def test_words_that_are_new_are_added_behind_those_that_are_known(trained, tmp_path):
     bundle, first = trained
     again = prepare(bundle, "digits", tmp_path / "run", short(1), alone())
-    known = len(first.data.book)
-    assert again.data.book[:known] == first.data.book
-    assert len(again.data.book) > known
+    known = len(first.trainer.task.data.book)
+    assert again.trainer.task.data.book[:known] == first.trainer.task.data.book
+    assert len(again.trainer.task.data.book) > known
     averages = first.trainer.averages()["words.words.weight"]
     assert torch.equal(again.trainer.learner.words.words.weight[:known].detach(), averages)
 
