@@ -22,11 +22,11 @@ PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 BENCH ?= $(sort $(wildcard benchmarks/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format-check types imports format bench dashboard clean
+.PHONY: help setup demo test check lint format-check types imports docs docs-build package format bench dashboard clean
 .DELETE_ON_ERROR:
 
 help: ## Print this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make .venv and install everything, at the versions in constraints.txt
 
@@ -49,7 +49,7 @@ demo: $(STAMP) ## Print the design walk, run a small study that trains, write a 
 test: $(STAMP) ## Run the tests and the doctests, but those marked slow
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "$(MARKS)" $(PYTEST_FLAGS)
 
-check: lint format-check types imports ## Lint, formatting, types, import contracts
+check: lint format-check types imports docs-build ## Lint, formatting, types, import contracts, the site
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -62,6 +62,15 @@ types: $(STAMP)
 
 imports: $(STAMP)
 	$(BIN)/lint-imports --no-logo
+
+docs: $(STAMP) ## Serve the documentation at http://127.0.0.1:8000, anew when a page changes
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --strict
+
+docs-build: $(STAMP) ## Build the documentation into build/site; a dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+package: $(STAMP) ## Build sdist and wheel into dist/ and check their metadata
+	rm -rf dist && $(BIN)/python -m build --no-isolation >/dev/null && $(BIN)/twine check --strict dist/*
 
 format: $(STAMP) ## Sort imports and format, in place
 	$(BIN)/ruff check --fix .
