@@ -29,6 +29,7 @@ from latency_db.held_out import Group, fit_without, leave_out
 from latency_db.latency import Latency
 from latency_db.picture_time import picture_time
 from latency_db.published.pictures import published_pictures
+from search_space.cost import cost
 from search_space.decoder import named_decoder
 from search_space.network import Network
 from search_space.picture import PictureSpec, fitted_decoder, named_texts, text_encoders_for
@@ -39,6 +40,8 @@ from search_space.resize import resized
 RESULT = Path("benchmarks/results/image_time.json")
 CHIP, UNET, DECODER = "A18 Pro", "snapgen-t2i", "snapgen-decoder"
 VAE = "SD 1.5 VAE decoder"
+PUBLISHED_A16 = {"sd": 369.0, "pruned": 116.0}  # arXiv 2306.00980, Table 1
+PUBLISHED_MS, PUBLISHED_RATIO = 119.0, 54  # arXiv 2412.09619
 # Published pictures of Stable Diffusion: our names, latent size, bits, and the published row's.
 STABLE = (
     ("sd21", "sd-decoder", 64, 6, "SD 2.1-base"),
@@ -103,6 +106,7 @@ def main() -> None:
                 ChipEstimate.of("A16").predict(named_decoder("sd-decoder"))
             ),
         },
+        "decoder_facts": _decoder_facts(),
         "stable_diffusion": [row for which in STABLE for row in _stable(*which)],
         "provenance": provenance(),
     }
@@ -147,6 +151,31 @@ def _fitted_as_timed() -> Latency:
     item = next(one for one in evidence.items if one.model == VAE)
     model = chip_model(item.chip)
     return model.latency(model.price_operators(evidence.networks[item.network], item.setting))
+
+
+def _decoder_facts() -> dict[str, Any]:
+    """What published times of decoders say of each other, beside our estimates; nothing is fitted.
+
+    SnapFusion's pruned decoder has 13 million parameters, and its widths are not public: half the
+    widths of Stable Diffusion's stand for it. A time scaled by MACs alone assumes that a larger map
+    runs as well, on a chip two generations older than the one of the 54×.
+    """
+    whole, large = named_decoder("sd-decoder"), named_decoder("sdxl-decoder")
+    stages = tuple(replace(stage, channels=stage.channels // 2) for stage in whole.stages)
+    half, a16 = whole.replace(stages=stages), ChipEstimate.of("A16")
+    estimated, pruned = a16.predict(whole), a16.predict(half)
+    return {
+        "half_width_params": cost(half).params,
+        "a16_published_ms": PUBLISHED_A16,
+        "a16_published_ratio": round(PUBLISHED_A16["sd"] / PUBLISHED_A16["pruned"], 2),
+        "a16_estimated_ms": {"sd": _row(estimated), "pruned": _row(pruned)},
+        "a16_estimated_ratio": round(estimated.ms / pruned.ms, 2),
+        "sdxl_ms_by_macs_from_a16": round(
+            PUBLISHED_A16["sd"] * cost(large).macs / cost(whole).macs
+        ),
+        "sdxl_ms_implied_by_54x": round(PUBLISHED_RATIO * PUBLISHED_MS),
+        "sdxl_estimated_ms": _row(ChipEstimate.of(CHIP).predict(large)),
+    }
 
 
 def _stable(

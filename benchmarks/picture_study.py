@@ -5,19 +5,23 @@ and `results/picture_study.png`, the front.
 
 `picture_study.toml` says what is searched. The run goes on where it was stopped; with
 `--only-write` the result is written from the trials that are there. Takes about 15 minutes of one
-CPU core.
+CPU core, and Chromium on the PATH for the figure.
 """
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
+
+from playwright.sync_api import sync_playwright
 
 from search_space.atomic import write_file
 from search_space.presets import name_of
 from search_space.provenance import provenance
 from studies.config import load_config
+from studies.figures.pareto import pareto_figure
 from studies.reading import StudyData, open_for_reading, read_study
 from studies.records import TrialRecord
 from studies.runner import Silent, run_study
@@ -25,6 +29,7 @@ from studies.store import storage_url
 
 HERE = Path(__file__).parent
 RESULT, FIGURE = HERE / "results" / "picture_study.json", HERE / "results" / "picture_study.png"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SHOWN = ("picture_s", "picture_error", "picture_mb", "proxy_loss", "sampling_error")
 SHOWN += ("palette_error", "decoder_error")
 
@@ -67,6 +72,23 @@ def result(study: StudyData, seconds: float, note: str) -> dict[str, Any]:
     }
 
 
+def draw(study: StudyData) -> None:
+    """Write error over time of all pictures, coloured by memory, as a browser shows it."""
+    figure = pareto_figure(
+        study.trials, study.objectives, "picture_s", "picture_error",
+        colour="picture_mb", budgets=study.shared.budgets,
+    )  # fmt: skip
+    figure.update_layout(width=980, height=560)
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    with sync_playwright() as playwright:
+        window = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = window.new_page(viewport={"width": 1000, "height": 580})
+        page.set_content(figure.to_html(include_plotlyjs=True))
+        page.wait_for_selector(".main-svg")
+        page.screenshot(path=FIGURE)
+        window.close()
+
+
 def main() -> None:
     """Run, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -82,6 +104,7 @@ def main() -> None:
     study = read_study(open_for_reading(storage_url(given.storage, None)), config.name)
     found = result(study, time.perf_counter() - began, given.note)
     write_file(RESULT, json.dumps(found, indent=1) + "\n")
+    draw(study)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from search_space.axis import AxisField, NotOneValue, Value
+from search_space.axis_fields import mid_field, network_field
 from search_space.blocks import Activation, QKNorm
 from search_space.conditioning import Conditioning
 from search_space.conv import CONV, CONV_KINDS, OPTIONS, SAMPLER, ConvBase
@@ -28,38 +29,12 @@ _BIASES = {  # what an axis calls (depthwise_bias, pointwise_bias)
 }
 
 
-def _network(name: str, words: str, **more: Any) -> AxisField:
-    """A field of the spec itself."""
-    return AxisField(name, "network", words, lambda n: getattr(n, name), _setter(name), **more)
-
-
-def _setter(name: str) -> Any:
-    def write(draft: Any, value: Value) -> None:
-        setattr(draft, name, value)
-
-    return write
-
-
-def _mid(name: str, words: str, neutral: Value, **more: Any) -> AxisField:
-    """A field of the mid; reads as ``neutral`` without one."""
-    own = name.removeprefix("mid_")
-
-    def get(network: Any) -> Value:
-        return neutral if network.mid is None else getattr(network.mid, own)
-
-    def write(draft: Any, value: Value) -> None:
-        if draft.mid is not None:
-            setattr(draft.mid, own, value)
-
-    return AxisField(name, "network", words, get, write, neutral=neutral, **more)
-
-
 def _set_mid(draft: Any, value: bool) -> None:
     draft.mid = (draft.mid or new_mid()) if value else None
 
 
 def _mid_attention(name: str, words: str) -> AxisField:
-    return _mid(
+    return mid_field(
         name,
         words,
         False,
@@ -199,10 +174,10 @@ def _names(literal: Any) -> Any:
 
 # In the order in which a search decides them: what switches others on comes first.
 _ROWS = (
-    _network("sampler", "samplers", choices=lambda: SAMPLER.names),
-    _network("qk_norm", "QK norm", choices=_names(QKNorm)),
-    _network("rope", "RoPE", kind=bool, choices=_flags),
-    _network("activation", "activation", choices=_names(Activation)),
+    network_field("sampler", "samplers", choices=lambda: SAMPLER.names),
+    network_field("qk_norm", "QK norm", choices=_names(QKNorm)),
+    network_field("rope", "RoPE", kind=bool, choices=_flags),
+    network_field("activation", "activation", choices=_names(Activation)),
     AxisField(
         "mid",
         "network",
@@ -213,7 +188,7 @@ _ROWS = (
         choices=_flags,
         switch=bool,
     ),
-    _mid(
+    mid_field(
         "mid_depth",
         "layers in the mid",
         0,
@@ -222,7 +197,7 @@ _ROWS = (
         active=lambda n: n.mid is not None,
         switch=bool,
     ),
-    _mid(
+    mid_field(
         "mid_resblocks",
         "resblocks in the mid",
         0,

@@ -19,13 +19,11 @@ True
 '836c0534af46'
 """
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self, cast
 
 from search_space.blocks import Activation, QKNorm, WithoutSelfAttention
-from search_space.codec import digest_of, parse_json, read_fields
+from search_space.codec import parse_json, read_fields
 from search_space.conv import SAMPLER, Conv, ConvBase
 from search_space.errors import SpecError
 from search_space.frozen import frozen, keep_float, plain_dict
@@ -40,6 +38,7 @@ from search_space.parts import (
     stage_attends,
 )
 from search_space.plan import Plan
+from search_space.planned import PlannedSpec
 from search_space.unet_plan import unet_plan
 from search_space.validate import validate
 
@@ -63,7 +62,7 @@ FORMAT = 1  # bumped when a field changes meaning
 
 
 @frozen
-class UNetSpec:
+class UNetSpec(PlannedSpec):
     """One UNet, complete. Raises :class:`SpecError` when fields contradict one another."""
 
     kind: ClassVar[str] = "unet"
@@ -88,28 +87,17 @@ class UNetSpec:
         validate(self)
         self.plan()  # blocks know which widths they cannot have
 
-    def plan(self) -> Plan:
-        """Return the blocks in forward order; planned once per spec."""
-        cached: Plan | None = self.__dict__.get("_plan")
-        if cached is None:
-            cached = self.__dict__["_plan"] = unet_plan(self)
-        return cached
+    def made_plan(self) -> Plan:
+        """Return the blocks in forward order."""
+        return unet_plan(self)
 
     def has_transformer(self, index: int) -> bool:
         """Whether stage ``index`` has transformer layers: on a path or, if the last, in the mid."""
         return stage_attends(self, index)
 
-    def replace(self, **changes: Any) -> Self:
-        """Return a copy with ``changes``, validated anew."""
-        return dataclasses.replace(self, **changes)
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, every field present, ``format`` first."""
         return {"format": FORMAT, **plain_dict(self)}
-
-    def to_json(self, indent: int | None = None) -> str:
-        """Return the spec as JSON text; :meth:`from_json` reads it back equal."""
-        return json.dumps(self.to_dict(), indent=indent)
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
@@ -126,10 +114,3 @@ class UNetSpec:
     def from_json(cls, text: str) -> Self:
         """Read a spec from JSON text; raises :class:`SpecError` saying where it is malformed."""
         return cls.from_dict(parse_json(text, "spec"))
-
-    def digest(self) -> str:
-        """Return twelve hex digits that name this network: SHA-256 of its canonical JSON."""
-        cached = self.__dict__.get("_digest")
-        if cached is None:
-            cached = self.__dict__["_digest"] = digest_of(self.to_dict())
-        return cast(str, cached)

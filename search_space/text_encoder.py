@@ -30,18 +30,19 @@ from search_space.blocks.text import (
     TextPooled,
     TextPositions,
 )
-from search_space.codec import digest_of, read_fields
+from search_space.codec import read_fields
 from search_space.errors import SpecError, raise_unknown
 from search_space.frozen import frozen, plain_dict
 from search_space.network import NetworkKind
 from search_space.plan import Plan, Segment, Step
+from search_space.planned import PlannedSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @frozen
-class TextEncoderSpec:
+class TextEncoderSpec(PlannedSpec):
     """One text encoder. Raises :class:`SpecError` for sizes that cannot be.
 
     ``projection`` is the width of the pooled text, 0 without; ``softcap`` limits attention logits.
@@ -77,20 +78,13 @@ class TextEncoderSpec:
         if self.projection < 0 or (self.softcap is not None and self.softcap <= 0):
             raise SpecError("projection and softcap are positive, or 0 and null for none")
 
-    def digest(self) -> str:
-        """Return twelve hex digits that name the encoder."""
-        return digest_of(self.to_dict())
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, the kind first."""
         return {"kind": self.kind, **plain_dict(self)}
 
-    def plan(self) -> Plan:
+    def made_plan(self) -> Plan:
         """Return the blocks in forward order."""
-        cached: Plan | None = self.__dict__.get("_plan")
-        if cached is None:
-            cached = self.__dict__["_plan"] = _plan(self)
-        return cached
+        return _plan(self)
 
 
 def _plan(spec: TextEncoderSpec) -> Plan:

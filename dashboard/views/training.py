@@ -56,6 +56,7 @@ def show_run(name: str, folder: Path) -> None:
         return
     words = {
         "step": "{:,.0f}", "loss": "loss {:.4f}", "validation_loss": "validation {:.4f}",
+        "psnr": "PSNR {:.2f} dB", "ssim": "SSIM {:.3f}",
         "pictures_per_second": "{:,.1f} pictures/s",
     }  # fmt: skip
     now = [
@@ -68,7 +69,8 @@ def show_run(name: str, folder: Path) -> None:
     show_figure(training_figure(columns), "training_curve", f"Curve of {name}")
     pictures = sorted(folder.glob("*/step-*.png"))[-GRIDS:]
     if pictures:
-        st.subheader("Pictures, from the same noise", anchor=False)
+        beside = "each beside its reconstruction" if "psnr" in columns else "from the same noise"
+        st.subheader(f"Pictures, {beside}", anchor=False)
         for place, path in zip(st.columns(3) * GRIDS, reversed(pictures), strict=False):
             step = path.stem.removeprefix("step-").lstrip("0") or "0"
             place.image(path.read_bytes(), caption=f"step {step}")

@@ -28,16 +28,37 @@ def _check_hidden(hidden: int, conv: Conv) -> None:
         )
 
 
-@register_block
 @frozen
-class PlainResBlock(Block):
-    """(norm)-act-conv twice, and a shortcut; the last ``norms`` of the two convs have a norm."""
+class _FromMap(Block):
+    """A block that reads a map of ``in_channels`` and ``size`` × ``size`` and changes its width."""
 
-    kind: ClassVar[str] = "plain_resblock"
     in_channels: int
     out_channels: int
     size: int
+
+    def inputs(self) -> dict[str, Input]:
+        """Return the feature map."""
+        return {"x": feature_map(self.in_channels, self.size)}
+
+
+@frozen
+class _Residual(_FromMap):
+    """Convolutions beside a shortcut."""
+
     conv: Conv
+
+    @property
+    def hidden(self) -> int:
+        """Channels between the convolutions."""
+        return self.conv.hidden(self.in_channels, self.out_channels)
+
+
+@register_block
+@frozen
+class PlainResBlock(_Residual):
+    """(norm)-act-conv twice, and a shortcut; the last ``norms`` of the two convs have a norm."""
+
+    kind: ClassVar[str] = "plain_resblock"
     norms: int
     norm: Norm  # one group where there are no norms: only its activation has an effect then
 
@@ -51,15 +72,6 @@ class PlainResBlock(Block):
             self.norm.check(self.in_channels, self.size, "the resblock input")
         if self.norms:
             self.norm.check(self.hidden, self.size, "the resblock's hidden width")
-
-    @property
-    def hidden(self) -> int:
-        """Channels between the two convolutions."""
-        return self.conv.hidden(self.in_channels, self.out_channels)
-
-    def inputs(self) -> dict[str, Input]:
-        """Return the feature map."""
-        return {"x": feature_map(self.in_channels, self.size)}
 
 
 @register_block
@@ -83,75 +95,41 @@ class MapAttention(Block):
 
 @register_block
 @frozen
-class UpsampleConv(Block):
+class UpsampleConv(_FromMap):
     """Nearest neighbour, then a conv that may change the width; ``size`` is the input's.
 
     ``bias`` is that of a dense conv; the options of other kinds are in ``conv``.
     """
 
     kind: ClassVar[str] = "upsample_conv"
-    in_channels: int
-    out_channels: int
-    size: int
     conv: Conv
     bias: bool
 
-    def inputs(self) -> dict[str, Input]:
-        """Return the feature map."""
-        return {"x": feature_map(self.in_channels, self.size)}
-
 
 @register_block
 @frozen
-class TinyIn(Block):
+class TinyIn(_FromMap):
     """Latents clamped softly to ±3, 3×3 conv, activation."""
 
     kind: ClassVar[str] = "tiny_in"
-    in_channels: int
-    out_channels: int
-    size: int
     activation: Activation
-
-    def inputs(self) -> dict[str, Input]:
-        """Return the latents."""
-        return {"x": feature_map(self.in_channels, self.size)}
 
 
 @register_block
 @frozen
-class TinyBlock(Block):
+class TinyBlock(_Residual):
     """Three convs with activations between, a shortcut, ReLU of the sum; no norms."""
 
     kind: ClassVar[str] = "tiny_block"
-    in_channels: int
-    out_channels: int
-    size: int
-    conv: Conv
     activation: Activation
 
     def __post_init__(self) -> None:
         _check_hidden(self.hidden, self.conv)
 
-    @property
-    def hidden(self) -> int:
-        """Channels between the convolutions."""
-        return self.conv.hidden(self.in_channels, self.out_channels)
-
-    def inputs(self) -> dict[str, Input]:
-        """Return the feature map."""
-        return {"x": feature_map(self.in_channels, self.size)}
-
 
 @register_block
 @frozen
-class TinyOut(Block):
+class TinyOut(_FromMap):
     """3×3 conv to a picture of 0 … 1, which becomes −1 … 1."""
 
     kind: ClassVar[str] = "tiny_out"
-    in_channels: int
-    out_channels: int
-    size: int
-
-    def inputs(self) -> dict[str, Input]:
-        """Return the feature map."""
-        return {"x": feature_map(self.in_channels, self.size)}

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from search_space.axes import UNET_FIELDS
 from search_space.axis import AxisField, AxisTable, Value
+from search_space.axis_fields import mid_field, network_field
 from search_space.conv import SAMPLER
 from search_space.decoder.parts import (
     NORM_EPS,
@@ -52,27 +53,8 @@ def _stage(name: str, words: str, **more: Any) -> AxisField:
     return AxisField(name, "stage", words, get, write, **more)
 
 
-def _network(name: str, words: str, **more: Any) -> AxisField:
-    """A field of the decoder itself."""
-
-    def write(draft: Any, value: Value) -> None:
-        setattr(draft, name, value)
-
-    return AxisField(name, "network", words, lambda n: getattr(n, name), write, **more)
-
-
 def _mid(name: str, words: str, neutral: Value, **more: Any) -> AxisField:
-    """A field of the mid; reads as ``neutral`` without one."""
-    own = name.removeprefix("mid_")
-
-    def get(network: Any) -> Value:
-        return neutral if network.mid is None else getattr(network.mid, own)
-
-    def write(draft: Any, value: Value) -> None:
-        if draft.mid is not None:
-            setattr(draft.mid, own, value)
-
-    return AxisField(name, "network", words, get, write, neutral=neutral, active=_has_mid, **more)
+    return mid_field(name, words, neutral, active=_has_mid, **more)
 
 
 def _set_mid(draft: Any, value: bool) -> None:
@@ -80,21 +62,21 @@ def _set_mid(draft: Any, value: bool) -> None:
 
 
 _ROWS = (
-    _network(
+    network_field(
         "sampler",
         "upsamplers",
         choices=lambda: SAMPLER.names,
         switch=lambda value: value == "none",
     ),
     UNET_FIELDS["activation"],
-    _network(
+    network_field(
         "reduction",
         "where the width changes",
         choices=lambda: get_args(Reduction),
         active=lambda n: n.sampler != "none",
         neutral="resblock",
     ),
-    _network(
+    network_field(
         "out_norm",
         "norm before the last conv",
         kind=bool,

@@ -18,13 +18,11 @@ first block of the next one, which then has a 1×1 shortcut, or in the upsampler
 True
 """
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self, cast
 
 from search_space.blocks import Activation
-from search_space.codec import digest_of, parse_json, read_fields
+from search_space.codec import parse_json, read_fields
 from search_space.conv import SAMPLER
 from search_space.decoder.parts import (
     NORM_EPS,
@@ -39,6 +37,7 @@ from search_space.decoder.validate import validate
 from search_space.errors import SpecError
 from search_space.frozen import frozen, keep_float, plain_dict
 from search_space.plan import Plan
+from search_space.planned import PlannedSpec
 
 __all__ = ["DecoderMid", "DecoderSpec", "DecoderStage", "Form", "Reduction"]
 
@@ -46,7 +45,7 @@ FORMAT = 1  # bumped when a field changes meaning
 
 
 @frozen
-class DecoderSpec:
+class DecoderSpec(PlannedSpec):
     """One decoder, complete. Raises :class:`SpecError` when fields contradict one another."""
 
     kind: ClassVar[str] = "decoder"
@@ -70,12 +69,9 @@ class DecoderSpec:
         validate(self)
         self.plan()  # blocks know which widths they cannot have
 
-    def plan(self) -> Plan:
-        """Return the blocks in forward order; planned once per spec."""
-        cached: Plan | None = self.__dict__.get("_plan")
-        if cached is None:
-            cached = self.__dict__["_plan"] = decoder_plan(self)
-        return cached
+    def made_plan(self) -> Plan:
+        """Return the blocks in forward order."""
+        return decoder_plan(self)
 
     @property
     def factor(self) -> int:
@@ -87,17 +83,9 @@ class DecoderSpec:
         """Height and width of the picture."""
         return self.latent_size * self.factor
 
-    def replace(self, **changes: Any) -> Self:
-        """Return a copy with ``changes``, validated anew."""
-        return dataclasses.replace(self, **changes)
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, every field present, ``kind`` and ``format`` first."""
         return {"kind": self.kind, "format": FORMAT, **plain_dict(self)}
-
-    def to_json(self, indent: int | None = None) -> str:
-        """Return the spec as JSON text; :func:`network_from_json` reads it back equal."""
-        return json.dumps(self.to_dict(), indent=indent)
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
@@ -116,10 +104,3 @@ class DecoderSpec:
     def from_json(cls, text: str) -> Self:
         """Read a decoder from JSON text; raises :class:`SpecError` saying where it is malformed."""
         return cls.from_dict(parse_json(text, "decoder"))
-
-    def digest(self) -> str:
-        """Return twelve hex digits that name this network: SHA-256 of its canonical JSON."""
-        cached = self.__dict__.get("_digest")
-        if cached is None:
-            cached = self.__dict__["_digest"] = digest_of(self.to_dict())
-        return cast(str, cached)
