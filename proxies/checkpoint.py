@@ -30,6 +30,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from proxies.objectives.protocol import ReadsFiles, Remembers
 from proxies.setting import as_dict
 from search_space.atomic import atomic_write
 from search_space.errors import WalkbenchError
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # bumped when the file changes meaning
 BEFORE = {"precision": "float32", "compiled": False}  # what files without these fields were
+
+
+OWN = "objective."  # before the names of what a loss remembers
 
 
 class CannotSave(WalkbenchError):
@@ -67,14 +71,7 @@ def restore(trainer: "Trainer", path: Path) -> None:
     Raises :class:`WalkbenchError` for a file that is not a checkpoint, and for one of another run,
     naming what differs.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["run"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise WalkbenchError(
-            f"checkpoint {str(path)!r} cannot be read: {error}; remove it to start anew"
-        ) from None
+    tensors, facts = read(path)
     there, here = BEFORE | facts["identity"], _identity(trainer)
     for name in here | there:
         if there.get(name) != here.get(name):
@@ -85,9 +82,26 @@ def restore(trainer: "Trainer", path: Path) -> None:
     _put(trainer, tensors, facts)
 
 
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and the facts of a checkpoint, ``run`` among them.
+
+    Raises :class:`WalkbenchError` for a file that is none.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {})["run"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise WalkbenchError(
+            f"checkpoint {str(path)!r} cannot be read: {error}; remove it to start anew"
+        ) from None
+    return tensors, facts
+
+
 def _identity(trainer: "Trainer") -> dict[str, Any]:
     """What must agree for a run to go on: JSON types only."""
     settings = trainer.settings
+    objective = settings.recipe.objective
     return {
         "format": FORMAT,
         "spec": trainer.run.network.digest(),
@@ -99,6 +113,7 @@ def _identity(trainer: "Trainer") -> dict[str, Any]:
         "precision": trainer.hardware.precision,
         "compiled": settings.compute.compiled,
         **as_dict(settings.recipe),
+        **({"files": objective.content()} if isinstance(objective, ReadsFiles) else {}),
         **(as_dict(settings.budget) if settings.recipe.cooldown else {}),  # decides the rates
     }
 
@@ -114,16 +129,25 @@ def _facts(trainer: "Trainer") -> dict[str, Any]:
         "curve": trainer.curve,
         "averaged_steps": trainer.ema.steps,
         "micro_batch": trainer.gradient.micro_batch,
+        **({"ended": trainer.ended} if trainer.ended else {}),
     }
 
 
 def _tensors(trainer: "Trainer") -> dict[str, Tensor]:
-    return {"generator": trainer.generator.get_state(), **trainer.take.tensors()}
+    out = {"generator": trainer.generator.get_state(), **trainer.take.tensors()}
+    if isinstance(trainer.loss_function, Remembers):
+        own = trainer.loss_function.state()
+        out |= {f"{OWN}{name}": tensor.contiguous() for name, tensor in own.items()}
+    return out
 
 
 def _put(trainer: "Trainer", tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     trainer.generator.set_state(tensors["generator"])
     trainer.take.put(tensors, facts["averaged_steps"])
+    if isinstance(trainer.loss_function, Remembers):
+        own = {k.removeprefix(OWN): v for k, v in tensors.items() if k.startswith(OWN)}
+        trainer.loss_function.load(own)
+    trainer.ended = facts.get("ended", "")
     trainer.step, trainer.seconds = facts["step"], facts["seconds"]
     trainer.gradient.micro_batch = facts.get("micro_batch", trainer.recipe.batch)
     trainer.loss, trainer.loss_sum = facts["loss"], facts["loss_sum"]

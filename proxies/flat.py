@@ -40,6 +40,8 @@ class Group:
 class FlatParameters:
     """Moves the parameters of ``model`` into one vector per multiplier; the model keeps views.
 
+    Frozen ones stay where they are.
+
     ``multiplier(name)`` says by how much a parameter's learning rate differs. Parameters for which
     ``stacked(name)`` holds lie in groups of their own, by shape. Otherwise the order of groups and
     parameters is that of the model.
@@ -53,6 +55,8 @@ class FlatParameters:
     ):
         members: dict[tuple[float, bool], list[tuple[str, nn.Parameter]]] = {}
         for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
             members.setdefault((multiplier(name), stacked(name)), []).append((name, parameter))
         self.groups = [
             _gather_stacks(factor, group) if stacks else _gather(factor, group)

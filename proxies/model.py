@@ -34,6 +34,7 @@ from search_space.spec import UNetSpec
 from search_space.unet import UNet
 
 READOUT = "unet.output.conv_out.conv"
+TEXT_PARTS = ("words", "places", "pool")  # of a learner: what reads captions
 
 
 class TwinModule(nn.Module):
@@ -85,6 +86,17 @@ class Learner(TwinModule):
 
         ``text`` is (B, T) word numbers, or (B, T, W) embeddings.
         """
+        residual: Tensor = self.unet(**self.inputs(x_t, t, text, labels))
+        return self.velocity(x_t, t, residual)
+
+    def velocity(self, x_t: Tensor, t: Tensor, residual: Tensor) -> Tensor:
+        """Return the velocity that the UNet's output implies: the guess and what it leaves over."""
+        return self.moments.guess(x_t, t) + self.moments.residual_std(x_t, t) * residual
+
+    def inputs(
+        self, x_t: Tensor, t: Tensor, text: Tensor, labels: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return what the UNet reads, by the names of its plan."""
         context = self.words(text) + self.places.weight  # (B, T, width)
         conditions: dict[str, Tensor] = {}
         if self.pool is not None:
@@ -95,8 +107,7 @@ class Learner(TwinModule):
             given = torch.zeros_like(t, dtype=torch.long) if labels is None else labels
             conditions["classes"] = given % count
         normal = self.moments.normalised(x_t, t)
-        residual: Tensor = self.unet(normal, t * TIME_SCALE, context, **conditions)
-        return self.moments.guess(x_t, t) + self.moments.residual_std(x_t, t) * residual
+        return {"latents": normal, "timesteps": t * TIME_SCALE, "context": context, **conditions}
 
 
 M = TypeVar("M", bound=TwinModule)

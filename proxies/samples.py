@@ -21,7 +21,7 @@ from proxies.data.dataset import Captioned, drawn_at, examples, shapes, to_bytes
 from proxies.data.prompts import Example
 from proxies.data.scene_data import scene_examples, scene_pictures
 from proxies.data.scenes import TASKS, task_named
-from proxies.flow_matching import integrate
+from proxies.flow_matching import Velocity, integrate
 from proxies.memory import largest_that_fits
 from proxies.trainer import Trainer
 from proxies.validation import NOISE_SEED, undisturbed
@@ -30,6 +30,8 @@ from search_space.errors import WalkbenchError
 
 STEPS = 24  # Euler steps: more change little at the quality that short runs reach
 BATCH = 32
+
+Sampler = Callable[[Velocity, Tensor, int, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,20 +50,27 @@ def draw_samples(
     split: str = "validation",
     steps: int = STEPS,
     progress: Callable[[int], None] | None = None,
+    sampler: Sampler | None = None,
 ) -> Samples:
     """Return what the averaged weights draw for the first ``count`` prompts of ``split``.
 
     A larger ``count`` starts with the same pictures. Twins of pictures other than shapes and scenes
     draw for the captions they are validated on, as many as there are, and the result has no
     ``examples``. ``progress`` is told how many are drawn; weights and mode of ``trainer`` are left
-    as they were. Where memory is short, fewer are drawn at once. Raises :class:`WalkbenchError`
-    when not even one can be, and for latents, which are no pictures.
+    as they were. ``sampler`` takes the place of Euler steps, with a generator for more noise
+    (:func:`proxies.distillation.sampler.renoised`). Where memory is short, fewer are drawn at once.
+    Raises :class:`WalkbenchError` when not even one can be, and for latents, which are no pictures.
     """
     text, labels, wanted, fills = _prompts(trainer, count, split)
     count, size = len(labels), trainer.settings.latent
     device, generator = trainer.hardware.device, torch.Generator().manual_seed(NOISE_SEED)
     noise = torch.randn((count, 3, size, size), generator=generator)
     drawn: list[NDArray[np.uint8]] = []
+
+    def sample(predict: Velocity, noise: Tensor, steps: int) -> Tensor:
+        if sampler is None:
+            return integrate(predict, noise, steps)
+        return sampler(predict, noise, steps, generator)
 
     def attempt(batch: int) -> None:
         drawn.clear()
@@ -75,7 +84,7 @@ def draw_samples(
                 out: Tensor = learner(x_t, t, words, classes)
                 return out
 
-            drawn.append(to_bytes(integrate(predict, noise[window].to(device), steps)))
+            drawn.append(to_bytes(sample(predict, noise[window].to(device), steps)))
             if progress is not None:
                 progress(min(start + batch, count))
 

@@ -17,20 +17,30 @@ from proxies.gradient import Gradient
 from proxies.optimizers.protocol import Optimizer
 from proxies.recipe import Recipe
 
+Mean = Callable[[Sequence[Tensor]], None]
+
 
 def alone(gradients: Sequence[Tensor]) -> None:
     """Leave gradients as they are: one process trains."""
 
 
+def nothing(mean: Mean) -> None:
+    """Do nothing after a step: the loss has no memory."""
+
+
 @dataclass
 class TrainingStep:
-    """Takes steps of ``recipe``; ``mean`` replaces gradients by their mean over all processes."""
+    """Takes steps of ``recipe``; ``mean`` replaces gradients by their mean over all processes.
+
+    ``after`` is called at the end of every step, with ``mean``.
+    """
 
     recipe: Recipe
     gradient: Gradient
     optimizer: Optimizer
     ema: PowerEMA
-    mean: Callable[[Sequence[Tensor]], None] = alone
+    mean: Mean = alone
+    after: Callable[[Mean], None] = nothing
 
     @property
     def flat(self) -> FlatParameters:
@@ -47,6 +57,7 @@ class TrainingStep:
         self.flat.clip_gradients(self.recipe.clip)
         self.optimizer.step(self.recipe.rate_share(number, spent))
         self.ema.update(list(self.flat.weights))
+        self.after(self.mean)
         return loss
 
     @contextmanager

@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar, get_args, get_type_hints
 from proxies.objectives.reconstruction import Reconstruction
 from proxies.optimizers import OPTIMIZERS
 from proxies.setting import check, setting, settings_of
+from proxies.train_recipe import RecipeConfig
 from search_space.decoder.spec import DecoderSpec
 from search_space.errors import WalkbenchError, raise_unknown
 from search_space.spec import UNetSpec
@@ -178,6 +179,7 @@ class TrainConfig(Sections):
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     run: RunConfig = field(default_factory=RunConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
+    recipe: RecipeConfig = field(default_factory=RecipeConfig)
 
 
 @dataclass(frozen=True)

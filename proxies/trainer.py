@@ -37,10 +37,11 @@ from proxies.data.training_data import TrainingData
 from proxies.ema import PowerEMA
 from proxies.gradient import Gradient
 from proxies.hardware import Hardware, compiled
+from proxies.last_good import LastGood
 from proxies.learning_rate import BASE_WIDTH, width_multipliers
 from proxies.memory import explain_out_of_memory
 from proxies.model import LEARNERS, start
-from proxies.objectives.protocol import JudgesPictures, Setup
+from proxies.objectives.protocol import JudgesPictures, Remembers, Setup, Watched
 from proxies.optimizers import OPTIMIZERS
 from proxies.recipe import Budget
 from proxies.score import Fidelity, Score
@@ -100,7 +101,10 @@ class Trainer:
             accumulate=compute.accumulate,
         )
         self.take = TrainingStep(self.recipe, self.gradient, self.optimizer, self.ema)
-        self.step, self.seconds = 0, 0.0
+        if isinstance(self.loss_function, Remembers):
+            self.take.after = self.loss_function.stepped
+        self.last_good = LastGood(self.take)
+        self.step, self.seconds, self.ended = 0, 0.0, ""
         self.loss, self.loss_sum, self.failed = math.nan, 0.0, ""
         self.curve: list[tuple[int, float, float]] = []
 
@@ -148,7 +152,7 @@ class Trainer:
         self.advance(self.run.settings.budget)
         for callback in self.callbacks:
             callback.trained(self)
-        score = self.score()
+        score = self.score(stopped=self.ended or None)
         for callback in self.callbacks:
             callback.scored(self, score)
         return score
@@ -156,13 +160,16 @@ class Trainer:
     def advance(self, budget: Budget) -> None:
         """Train until ``budget`` is spent or the run diverges (then ``failed`` says how).
 
+        Where the objective watches its run, it may also end with its last good weights (then
+        ``ended`` says why).
+
         Raises :class:`WalkbenchError` when memory runs out, naming the batch that fits; with
         ``accumulate`` only if not even one sample does.
         """
         self.learner.train()
         spent = budget.share(self.step, self.seconds)
         with self.hardware.training():
-            while spent < 1 and not self.failed:
+            while spent < 1 and not self.failed and not self.ended:
                 start = time.perf_counter()
                 with explain_out_of_memory(self.settings.compute.device):
                     self._step()
@@ -179,6 +186,18 @@ class Trainer:
         self.loss_sum += self.loss
         if not self.loss < DIVERGED * self.loss_function.start:  # also nan
             self.failed = f"training loss is {self.loss:.4g} at step {self.step}"
+        if isinstance(self.loss_function, Watched):
+            self._watch(self.loss_function.ended(), self.loss_function.is_well())
+
+    def _watch(self, why: str, well: bool) -> None:
+        """Keep these weights where they are good; put the last good ones back at the end."""
+        if not why and not self.failed:
+            if well:
+                self.last_good.keep(self.step)
+        elif self.last_good.step:
+            why, self.failed = why or self.failed, ""
+            self.last_good.put_back()
+            self.ended = f"{why}; the weights of step {self.last_good.step} are kept"
 
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from proxies.compute import Compute
 from proxies.data.source import DataSource
+from proxies.objectives.protocol import ReadsFiles
 from proxies.recipe import Budget, Recipe
-from proxies.setting import as_dict, check, from_dict, setting
+from proxies.setting import as_dict, as_dict_of_kind, check, from_dict, setting
 from search_space.errors import WalkbenchError
 
 if TYPE_CHECKING:  # the command line reads settings at its start and needs no network for that
@@ -64,6 +65,12 @@ class TrainingSettings:
         """
         found = {**as_dict(self.budget), **as_dict(self)}
         del found["budget"], found["data"]
+        objective = self.recipe.objective
+        if isinstance(objective, ReadsFiles):
+            files = objective.content()
+            kept = {k: v for k, v in as_dict_of_kind(objective).items() if k not in files}
+            found["recipe"] = {**found["recipe"], "objective": kept}
+            found["files"] = {name: held for name, held in files.items() if held is not None}
         if self.compute == Compute():
             del found["compute"]
         content = self.data.content(self.latent)

@@ -48,7 +48,11 @@ class VelocityLoss:
         noise = torch.randn(x0.shape, generator=generator)
         noise = noise.contiguous(memory_format=torch.channels_last)
         t = stratified_times(size, generator)  # (B,)
-        return Draw(x0, noise, t, text, labels)
+        return self.extended(Draw(x0, noise, t, text, labels), generator)
+
+    def extended(self, draw: Draw, generator: torch.Generator) -> Draw:
+        """Return ``draw`` with what else the loss needs: a teacher's answers, more noise."""
+        return draw
 
     def training(self, forward: Forward, draw: Draw) -> Tensor:
         """Return the mean squared error of the velocity."""

@@ -12,14 +12,16 @@ and a change of loss is judged by its paired 95 % interval over seeds.
 [('ff_ratio = 4.0', 'base')]
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
 from latency_db.agreement import Values
 from latency_db.source import LatencySource
+from proxies.objectives import Distillation, FlowMatching, TrainingObjective
 from proxies.score import Score
 from proxies.training_run import TrainingRun, TrainingSettings
 from search_space.errors import SpecError, WalkbenchError, raise_unknown
@@ -47,11 +49,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Ablation:
-    """Designs by name, and the changes between them."""
+    """Designs by name, and the changes between them.
+
+    ``objectives`` are training methods by name, where they are not that of the settings.
+    """
 
     title: str
     designs: Mapping[str, UNetSpec]
     changes: tuple[Change, ...]
+    objectives: Mapping[str, TrainingObjective] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,35 @@ def around(space: SearchSpace, design: UNetSpec, factors: Sequence[str] | None =
                 designs[label] = changed
                 changes.append(Change(label, BASE, label))
     return Ablation(f"One factor at a time, in space {space.name}", designs, tuple(changes))
+
+
+RECIPE = "recipe"  # the factor that is no axis of a space
+LEVELS = {  # SnapGen's terms in its order, then full S without one of its halves
+    "+ output KD": (BASE, "output:constant"),
+    "+ feature KD": ("+ output KD", "both:constant"),
+    "+ timestep-aware scaling": ("+ feature KD", "both:full"),
+    "ratio alone": ("+ feature KD", "both:ratio"),
+    "α alone": ("+ feature KD", "both:alpha"),
+    "feature KD alone": (BASE, "feature:constant"),
+}
+
+
+def by_recipe(design: UNetSpec, objective: TrainingObjective) -> Ablation:
+    """Return ``design`` trained alone and by every level of the distillation ``objective``.
+
+    Raises :class:`WalkbenchError` where the objective is another or has no teacher.
+    """
+    if not isinstance(objective, Distillation) or objective.teacher is None:
+        raise WalkbenchError(
+            "the factor recipe needs a teacher: --objective "
+            '\'{kind = "distillation", teacher = "FILE"}\''
+        )
+    found: dict[str, TrainingObjective] = {BASE: FlowMatching()}
+    for label, (_, level) in LEVELS.items():
+        found[label] = dataclasses.replace(objective, level=level)
+    changes = tuple(Change(label, before, label) for label, (before, _) in LEVELS.items())
+    title = "One design, trained with and without a teacher"
+    return Ablation(title, dict.fromkeys(found, design), changes, found)
 
 
 class _Neutral(FixedValues):
@@ -186,7 +221,10 @@ def _runs(
 ) -> Iterable[tuple[tuple[str, int], TrainingRun]]:
     for seed in range(seeds):
         for label, design in ablation.designs.items():
-            yield (label, seed), settings.run(design, seed=settings.seed + seed)
+            objective = ablation.objectives.get(label, settings.recipe.objective)
+            recipe = dataclasses.replace(settings.recipe, objective=objective)
+            own = dataclasses.replace(settings, recipe=recipe)
+            yield (label, seed), own.run(design, seed=settings.seed + seed)
 
 
 def with_losses(effects: Sequence[Effect], losses: Mapping[str, Values]) -> list[Effect]:

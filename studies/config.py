@@ -37,11 +37,11 @@ from studies.metrics import METRICS, all_metrics, budget_names
 from studies.records import Revisions, StudyRecord
 from studies.rungs import Rung, read_rungs
 from studies.samplers import SAMPLERS
-from studies.settings import build, read_table
+from studies.settings import build, keys_of, read_one_of, read_table
 from studies.shipped import shipped_configs
 from studies.sought import Sought
 
-_TABLES = ("study", "space", "objectives", "budgets", "device", "proxy", "enqueue")
+_TABLES = ("study", "space", "objectives", "budgets", "device", "proxy", "recipe", "enqueue")
 _RUNG = "rung"  # a list of tables
 
 
@@ -159,11 +159,13 @@ def parse_config(text: str, where: str = "config", folder: Path | None = None) -
     space = _space(tables["space"], folder)
     samples = tables["proxy"].whole("samples", 0, least=0)
     trained = [name for name in objectives if METRICS.get(name).stage == "trained"]
+    if "recipe" in data and trained:
+        _take_recipe(tables["recipe"], tables["proxy"], folder)
     rungs = _rungs(tables["proxy"], steps, space, folder) if trained else ()
     proxy = rungs[-1].settings if rungs else None
     if samples and proxy is not None and not proxy.data.drawable:
         raise WalkbenchError(f"{where}: [proxy] samples draws pictures; leave it out with latents")
-    for unused in ("proxy", _RUNG):
+    for unused in ("proxy", "recipe", _RUNG):
         if proxy is None and unused in data:
             needing = ", ".join(m.name for m in all_metrics() if m.stage == "trained")
             raise WalkbenchError(
@@ -255,6 +257,17 @@ def _rung_tables(where: str, listed: object) -> list[ConfigTable]:
     if not isinstance(listed, list):
         raise WalkbenchError(f"{where}: rung is {listed!r}; tables [[rung]] are needed, one a rung")
     return [ConfigTable(where, f"rung {i}", entry) for i, entry in enumerate(listed, start=1)]
+
+
+def _take_recipe(recipe: ConfigTable, proxy: ConfigTable, folder: Path | None) -> None:
+    """Make the training method of [recipe] the objective of ``proxy``."""
+    if "objective" in proxy.data:
+        raise WalkbenchError(
+            f"{proxy.where}: [recipe] and [proxy] objective both name a training method; give one"
+        )
+    key = next(key for key in keys_of(TrainingSettings) if key.name == "objective")
+    read_one_of(key, recipe.data, recipe.where, "recipe", folder)  # its errors name [recipe]
+    proxy.data = {**proxy.data, "objective": recipe.data}
 
 
 def _rungs(

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from proxies.callbacks import Callback
 from proxies.checkpoint import restore
-from proxies.model import Learner
+from proxies.distillation.lora import merged
+from proxies.model import TEXT_PARTS, Learner
 from proxies.recipe import Budget
 from proxies.trainer import Trainer
 from proxies.training_run import TrainingRun
@@ -98,8 +99,9 @@ def _twin(design: Exportable, trainer: Trainer) -> tuple[Exportable, TwinWeights
         raise WalkbenchError("the proxy trained another kind of network than a UNet")
     with trainer.averaged():
         held = {name: value.detach().cpu().clone() for name, value in learner.named_parameters()}
+    held = merged(learner, held)
     inside = {name.removeprefix("unet."): v for name, v in held.items() if name.startswith("unet.")}
-    captions = {name: value for name, value in held.items() if not name.startswith("unet.")}
+    captions = {name: v for name, v in held.items() if name.partition(".")[0] in TEXT_PARTS}
     facts = {
         "kind": "proxy",
         "twin_of": design.spec.digest(),

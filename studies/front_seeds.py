@@ -54,11 +54,12 @@ def settings_of(study: StudyData) -> TrainingSettings:
     stored = study.shared.proxy
     if stored is None:
         raise WalkbenchError(f"study {study.name!r} trains nothing, so its front has no seeds")
-    if "data" in stored:
-        raise WalkbenchError(
-            f"study {study.name!r} was trained on data of yours, whose place it does not record; "
-            "give the config it was run with: --config FILE.toml"
-        )
+    for what, words in (("data", "on data of yours"), ("files", "with a teacher of yours")):
+        if what in stored:
+            raise WalkbenchError(
+                f"study {study.name!r} was trained {words}, whose place it does not record; give "
+                "the config it was run with: --config FILE.toml"
+            )
     known = dict(stored)
     budget = {name: known.pop(name, None) for name in ("steps", "seconds")}
     plain = TrainingSettings(Budget(**budget)).to_dict()

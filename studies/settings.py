@@ -111,7 +111,7 @@ def read_table(cls: type[Any], table: ConfigTable, folder: Path | None = None) -
         if not _is(key.kind, value, key.setting):
             raise table.bad(key.name, _needed(key))
         if key.kind is dict:
-            value = read_one_of(key, value, table.where, f"{table.name}.{key.name}")
+            value = read_one_of(key, value, table.where, f"{table.name}.{key.name}", folder)
         elif key.setting.is_path:
             value = str((folder or Path()) / value)
         given[key.name] = float(value) if key.kind is float else value
@@ -142,8 +142,13 @@ def _needed(key: Key) -> str:
     return key.setting.allowed(key.kind is int)
 
 
-def read_one_of(key: Key, value: str | dict[str, Any], where: str, name: str) -> Any:
-    """Return the dataclass of a union that a kind, or a table with its kind and settings, says."""
+def read_one_of(
+    key: Key, value: str | dict[str, Any], where: str, name: str, folder: Path | None = None
+) -> Any:
+    """Return the dataclass of a union that a kind, or a table with its kind and settings, says.
+
+    A path is relative to ``folder`` where it leads somewhere from there; it may be a name too.
+    """
     assert key.setting.union is not None
     table = ConfigTable(where, name, {"kind": value} if isinstance(value, str) else value)
     kind = table.text("kind")
@@ -153,6 +158,10 @@ def read_one_of(key: Key, value: str | dict[str, Any], where: str, name: str) ->
         raise WalkbenchError(f"{where}: [{name}] {error}") from None
     given = read_table(chosen, table)
     table.done()
+    for one in keys_of(chosen):
+        if one.setting.is_path and one.name in given and folder is not None:
+            beside = folder / given[one.name]
+            given[one.name] = str(beside) if beside.exists() else given[one.name]
     return build(chosen, given)
 
 

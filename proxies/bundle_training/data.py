@@ -105,6 +105,7 @@ def _captioned(parts: Parts[Captioned], spec: UNetSpec, known: tuple[str, ...]) 
             part,
             tokens=np.array(encode_all(part.captions, book, tokens), dtype=np.int64),
             vocabulary=len(book),
+            book=book,
         )
         for part in (parts.train, parts.validation)
     )
@@ -165,6 +166,7 @@ class AspectPictures:
     pictures: tuple[NDArray[np.uint8], ...]
     tokens: Tensor
     vocabulary: int
+    book: tuple[str, ...] = ()
     channels: int = 3
     text_width: int = 0
 
@@ -215,5 +217,6 @@ def _of_aspects(
         tuple(sample.picture for sample in samples),
         torch.from_numpy(parts.train.tokens),
         parts.train.vocabulary,
+        parts.train.book,
     )
     return dataclasses.replace(parts, train=train, groups=train.groups)

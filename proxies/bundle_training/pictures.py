@@ -131,6 +131,15 @@ class PictureTask:
         return len(self.parts.train)
 
     @property
+    def loss_function(self) -> ReconstructionLoss:
+        """See :class:`proxies.bundle_training.task.Task`."""
+        return self._loss
+
+    def extended(self, draw: Draw, step: int) -> Draw:
+        """Nothing is added."""
+        return draw
+
+    @property
     def share(self) -> int:
         """Pictures of this process in a batch."""
         return self.config.run.batch // self.processes

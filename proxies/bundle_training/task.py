@@ -16,10 +16,15 @@ from proxies.bundle_training.learner import BundleLearner
 from proxies.draw import Draw
 from proxies.flow_matching import Moments
 from proxies.hardware import Hardware
-from proxies.objectives.protocol import Forward
+from proxies.objectives import FlowMatching
+from proxies.objectives.protocol import Forward, ReadsFiles, Setup
+from proxies.recipe import Budget, Recipe
+from proxies.setting import as_dict_of_kind
 from proxies.train_config import TrainConfig
+from proxies.training_run import TrainingSettings
 from proxies.validation import ValidationSet, validation_losses, validation_set
-from proxies.velocity_loss import velocity_error
+from proxies.velocity_loss import VelocityLoss
+from search_space.initialise import stream
 
 
 class Task(Protocol):
@@ -51,12 +56,20 @@ class Task(Protocol):
     @property
     def share(self) -> int: ...  # noqa: D102
 
+    @property
+    def loss_function(self) -> object:
+        """The loss, which may remember or be watched (:mod:`proxies.objectives.protocol`)."""
+
     def recompute(self) -> None:
         """Compute activations again in the backward pass, instead of keeping them."""
         ...
 
     def draw(self, step: int) -> Draw:
         """Return this process's share of the batch of ``step``, on the CPU."""
+        ...
+
+    def extended(self, draw: Draw, step: int) -> Draw:
+        """Return ``draw`` with what its loss adds; called where the training runs."""
         ...
 
     def loss(self, forward: Forward, part: Draw) -> Tensor:
@@ -74,7 +87,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class VelocityTask:
-    """Flow matching of a UNet; ``empty`` is the text of no caption."""
+    """A UNet learns velocities, by a teacher perhaps; ``empty`` is the text of no caption."""
 
     learner: BundleLearner
     data: Loaded
@@ -85,6 +98,29 @@ class VelocityTask:
     processes: int = 1
 
     columns = ()
+
+    def __post_init__(self) -> None:
+        self.learner.to(self.hardware.device)
+        _ = (
+            self.loss_function
+        )  # a projector is added before weights are laid out
+
+    @cached_property
+    def loss_function(self) -> VelocityLoss:
+        """The loss of the recipe's training method; a teacher is loaded here."""
+        run, spec = self.config.run, self.learner.spec
+        objective = self.config.recipe.objective()
+        rate = self.config.optimizer.learning_rate
+        recipe = Recipe(batch=run.batch, learning_rate=rate, objective=objective)
+        settings = TrainingSettings(
+            Budget(steps=run.steps), latent=spec.latent_size, seed=run.seed, recipe=recipe
+        )
+        held, data = self.validation, self.data.train
+        found = objective.prepare(
+            Setup(settings.run(spec), data, held, self.learner, self.hardware)
+        )
+        assert isinstance(found, VelocityLoss)
+        return found
 
     @cached_property
     def draws(self) -> Draws:
@@ -132,9 +168,14 @@ class VelocityTask:
         """See :class:`Task`."""
         return self.draws(step)
 
+    def extended(self, draw: Draw, step: int) -> Draw:
+        """Add what the loss needs, from a stream of this step and process."""
+        place = stream(self.config.run.seed, f"recipe {step} {self.rank}")
+        return self.loss_function.extended(draw, place)
+
     def loss(self, forward: Forward, part: Draw) -> Tensor:
         """See :class:`Task`."""
-        return velocity_error(forward, part, self.hardware)
+        return self.loss_function.training(forward, part)
 
     def validate(self) -> dict[str, float]:
         """See :class:`Task`."""
@@ -142,5 +183,11 @@ class VelocityTask:
         return {"validation_loss": sum(losses) / len(losses)}
 
     def identity(self) -> dict[str, Any]:
-        """Nothing but its settings."""
-        return {}
+        """Return the training method by the content of its files, where it is not the default."""
+        objective = self.config.recipe.objective()
+        if objective == FlowMatching():
+            return {}
+        recipe = as_dict_of_kind(objective)
+        if isinstance(objective, ReadsFiles):
+            recipe |= objective.content()
+        return {"recipe": recipe}

@@ -6,6 +6,7 @@ and step alone, so a run that was stopped and goes on shows the same losses to t
 CPU with one thread.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,10 +21,14 @@ from proxies.bundle_training.logs import Logs
 from proxies.bundle_training.processes import Processes
 from proxies.bundle_training.task import Task
 from proxies.callbacks import Progress
+from proxies.checkpoint import OWN
+from proxies.distillation.lora import merged
 from proxies.draw import Draw
 from proxies.ema import PowerEMA
 from proxies.gradient import Gradient
 from proxies.hardware import compiled
+from proxies.last_good import LastGood
+from proxies.objectives.protocol import Remembers, Watched
 from proxies.optimizers import OPTIMIZERS
 from proxies.recipe import Recipe
 from proxies.step import TrainingStep
@@ -62,10 +67,11 @@ class BundleTrainer:
         if config.compute.gradient_checkpointing:
             task.recompute()
         self.take = self._steps()
+        self.last_good = LastGood(self.take)
         self.checkpoints = Checkpoints(folder / "checkpoints", config.run.keep)
         self.step, self.seconds, self.loss = 0, 0.0, float("nan")
         self.validated: dict[str, float] = {}
-        self.stopped = False
+        self.stopped, self.ended = False, ""
         self._restore()
 
     def _steps(self) -> TrainingStep:
@@ -92,7 +98,15 @@ class BundleTrainer:
             accumulate=True,
         )
         ema = PowerEMA(list(stepper.flat.weights), optimizer.ema_sigma)
-        return TrainingStep(recipe, gradient, stepper, ema, self.processes.mean)
+        take = TrainingStep(recipe, gradient, stepper, ema, self.processes.mean)
+        if isinstance(self.task.loss_function, Remembers):
+            take.after = self.task.loss_function.stepped
+        return take
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is at its end: all steps are taken, or its objective ended it."""
+        return self.step >= self.config.run.steps or bool(self.ended)
 
     @property
     def validation_loss(self) -> float | None:
@@ -118,9 +132,9 @@ class BundleTrainer:
         try:
             with self.hardware.training(), ThreadPoolExecutor(1) as reader:
                 coming: Future[Draw] = reader.submit(self.task.draw, self.step)
-                while self.step < run.steps and not self.stopped:
+                while not self.done and not self.stopped:
                     began = time.perf_counter()
-                    draw = coming.result()
+                    draw = self.task.extended(coming.result(), self.step)
                     if self.step + 1 < run.steps:
                         coming = reader.submit(self.task.draw, self.step + 1)
                     loss = self.take(draw, self.step, self.step / run.steps)
@@ -132,16 +146,31 @@ class BundleTrainer:
             if logs is not None:
                 logs.close()
 
+    def _watch(self) -> None:
+        """End with the last good weights where the objective says that later ones are worse."""
+        loss = self.task.loss_function
+        if not isinstance(loss, Watched):
+            return
+        why = loss.ended()
+        if not why and math.isfinite(self.loss):
+            if loss.is_well():
+                self.last_good.keep(self.step)
+        elif self.last_good.step:
+            self.last_good.put_back()
+            why = why or f"training loss is {self.loss:.4g} at step {self.step:,}"
+            self.ended = f"{why}; the weights of step {self.last_good.step:,} are kept"
+
     def _after(self, logs: Logs | None) -> None:
-        run, last = self.config.run, self.step == self.config.run.steps or self.stopped
-        if not self.loss < DIVERGED * self.task.flat:  # also nan
+        self._watch()
+        run, last = self.config.run, self.done or self.stopped
+        if not self.ended and not self.loss < DIVERGED * self.task.flat:  # also nan
             before = self.checkpoints.found()
             kept = f"; {str(before[-1])!r} is kept" if before else ""
             raise WalkbenchError(
                 f"training loss is {self.loss:.4g} at step {self.step:,}{kept}; lower "
                 "optimizer.learning_rate"
             )
-        due = self.step % run.validate_every == 0 or self.step == run.steps
+        due = self.step % run.validate_every == 0 or self.done
         self.validated = self.validate() if due and logs is not None else {}
         if logs is not None:
             if last or due or self.step % run.log_every == 0:
@@ -149,7 +178,7 @@ class BundleTrainer:
             for watcher in self.watchers:
                 watcher(self)
             if last or self.step % run.checkpoint_every == 0:
-                self.checkpoints.save(self.step, self.take.tensors(), self._facts())
+                self.checkpoints.save(self.step, self._tensors(), self._facts())
         if last or due:
             self.processes.wait()
 
@@ -173,7 +202,14 @@ class BundleTrainer:
     def averages(self) -> dict[str, Tensor]:
         """Return the averaged weights of the learner by name, on the CPU."""
         with self.take.averaged():
-            return {k: v.detach().cpu().clone() for k, v in self.learner.state_dict().items()}
+            state = {k: v.detach().cpu().clone() for k, v in self.learner.state_dict().items()}
+        return merged(self.learner, state)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        found, loss = self.take.tensors(), self.task.loss_function
+        if isinstance(loss, Remembers):
+            found |= {f"{OWN}{name}": held for name, held in loss.state().items()}
+        return found
 
     def _identity(self) -> dict[str, Any]:
         """What must agree for a run to go on; how long and how often may change."""
@@ -188,7 +224,7 @@ class BundleTrainer:
             **{
                 f"{name}.{key}": value
                 for name in sections
-                if name not in ("run", "compute")
+                if name not in ("run", "compute", "recipe")  # the task names the recipe's content
                 for key, value in sections[name].items()
                 if key not in _MAY_CHANGE
             },
@@ -202,6 +238,7 @@ class BundleTrainer:
             "averaged_steps": self.take.ema.steps,
             "loss": self.loss,
             "validated": self.validated,
+            **({"ended": self.ended} if self.ended else {}),
         }
 
     def _restore(self) -> None:
@@ -217,7 +254,11 @@ class BundleTrainer:
                     f"and {here.get(name)!r} here; name another folder with --to, or remove it"
                 )
         self.take.put(tensors, facts["averaged_steps"])
+        if isinstance(self.task.loss_function, Remembers):
+            own = {k.removeprefix(OWN): v for k, v in tensors.items() if k.startswith(OWN)}
+            self.task.loss_function.load(own)
         self.step, self.seconds, self.loss = facts["step"], facts["seconds"], facts["loss"]
+        self.ended = facts.get("ended", "")
         self.validated = facts.get("validated", {})
 
 

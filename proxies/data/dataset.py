@@ -33,7 +33,10 @@ _COLORS = list(PALETTE)
 
 @dataclass(frozen=True, eq=False)
 class Captioned:
-    """Pictures (N, S, S, 3) as bytes, captions (N, T) as word numbers, a class label each (N,)."""
+    """Pictures (N, S, S, 3) as bytes, captions (N, T) as word numbers, a class label each (N,).
+
+    ``book`` has the words that numbers stand for, where they have names.
+    """
 
     name: str
     images: NDArray[np.uint8]
@@ -41,6 +44,7 @@ class Captioned:
     labels: NDArray[np.int64]
     captions: tuple[str, ...]
     vocabulary: int
+    book: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -105,6 +109,7 @@ def shapes(split: str, count: int, size: int, seed: int = DATA_SEED) -> Captione
         np.array([SHAPES.index(t.shape) * len(_COLORS) + _COLORS.index(t.color) for t in firsts]),
         captions,
         len(VOCABULARY),
+        VOCABULARY,
     )
 
 

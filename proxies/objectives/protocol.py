@@ -5,7 +5,7 @@
 True
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -67,6 +67,48 @@ class JudgesPictures(Protocol):
 
     def quality(self, learner: "nn.Module") -> "PictureQuality":
         """Return PSNR and SSIM of the validation pictures."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A loss that learns along: ratios of losses, a discriminator. Checkpoints keep its state."""
+
+    def stepped(self, mean: "Callable[[Sequence[Tensor]], None]") -> None:
+        """The network took a step; ``mean`` replaces tensors by their means over processes."""
+        ...
+
+    def state(self) -> "dict[str, Tensor]":
+        """Return what a run needs to go on to the last bit, by names of its own."""
+        ...
+
+    def load(self, state: "Mapping[str, Tensor]") -> None:
+        """Take over what :meth:`state` returned."""
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A loss that may end a run whose later weights are worse than earlier ones."""
+
+    def ended(self) -> str:
+        """Return why the run should end with its last good weights; empty while it goes on."""
+        ...
+
+    def is_well(self) -> bool:
+        """Whether the weights of this step are good ones."""
+        ...
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """An objective whose result depends on files: a teacher's weights."""
+
+    def content(self) -> dict[str, str | None]:
+        """Return the digest of what lies at each path, by setting; None for what changes nothing.
+
+        These take the place of the paths in digests of runs.
+        """
         ...
 
 

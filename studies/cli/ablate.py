@@ -35,7 +35,12 @@ def ablate(
         str, typer.Option(help="The space whose axes --around changes, a name or TOML file.")
     ] = "snapgen",
     factors: Annotated[
-        str | None, typer.Option(metavar="AXES", help="Axes to change, with commas; else all.")
+        str | None,
+        typer.Option(
+            metavar="AXES",
+            help="Axes to change, with commas; else all. recipe: how it is trained, with the "
+            "teacher of --objective.",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="Phone or chip of the latency.")] = "iPhone 15 Pro",
     seeds: Annotated[int, typer.Option(min=2, help="Training seeds of every design.")] = 3,
@@ -52,10 +57,11 @@ def ablate(
     of loss is REAL when its 95 % interval over seeds excludes zero.
     """
     from latency_db.sources import source_of
+    from proxies.objectives import FlowMatching
     from search_space.errors import WalkbenchError
     from search_space.load import load_spec
     from search_space.space import SearchSpace
-    from studies.ablation import along_walk, costs_of, with_losses
+    from studies.ablation import RECIPE, along_walk, by_recipe, costs_of, with_losses
     from studies.ablation import around as around_design
 
     if (around is None) == (walk is None):
@@ -70,6 +76,11 @@ def ablate(
         return
     if walk is not None:
         ablation = along_walk(walk)
+    elif factors == RECIPE:
+        if not given.keys() & {"steps", "seconds"}:
+            raise WalkbenchError("--factors recipe is about training; add --steps or --seconds")
+        objective = given.get("objective", FlowMatching())
+        ablation = by_recipe(load_spec(str(around)), objective)
     else:
         chosen = [name.strip() for name in factors.split(",")] if factors else None
         ablation = around_design(SearchSpace.load(space), load_spec(str(around)), chosen)

@@ -97,7 +97,8 @@ def run(
         if save_decoder is not None:
             _save(trainer, save_decoder)
     show_score(spec, design.digest(), score, format)
-    codes = [INTERRUPTED] if score.stopped else [] if score.ok else [1]
+    interrupted = score.stopped == "interrupted"
+    codes = [INTERRUPTED] if interrupted else [] if score.ok else [1]
     for lack in missing:
         err.print(lack.reason, markup=False, soft_wrap=True)
         codes.append(lack.exit_code)

@@ -89,7 +89,7 @@ def train(
                 trainer.train()
         else:
             trainer.train()
-    done = trainer.step >= config.run.steps
+    done = trainer.done
     if processes.is_main:
         written = ready.write(run / BUNDLE) if done else None
         row = {
@@ -100,7 +100,7 @@ def train(
             "validation_loss": trainer.validation_loss,
             **{name: trainer.validated.get(name) for name in trainer.task.columns},
             "seconds": round(trainer.seconds, 1),
-            "stopped": stop.name,
+            "stopped": stop.name or trainer.ended or None,
             "pictures": trainer.task.pictures,
             "skipped": [{"path": one.path, "reason": one.reason} for one in ready.skipped],
         }

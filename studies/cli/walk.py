@@ -33,11 +33,24 @@ class NetworkOption(StrEnum):
     decoder = "decoder"
 
 
+class LegOption(StrEnum):
+    """What ``--leg`` takes."""
+
+    design = "design"
+    training = "training"
+
+
 def walk(
     network: Annotated[
         NetworkOption,
         typer.Option(help="The walk of the UNet, from SDXL, or of the decoder, from SD's."),
     ] = NetworkOption.unet,
+    leg: Annotated[
+        LegOption,
+        typer.Option(
+            help="Of the UNet: from SDXL to SnapGen's design, or on through its training."
+        ),
+    ] = LegOption.design,
     family: Annotated[
         FamilyOption | None,
         typer.Option(
@@ -60,6 +73,12 @@ def walk(
     """Show the design walk from SDXL to SnapGen with computed and published figures."""
     from search_space.errors import WalkbenchError
     from studies.walk import WALK_DEVICE, walk_rows
+
+    if leg is LegOption.training:
+        if network is NetworkOption.decoder or family is not None or html is not None:
+            raise WalkbenchError("--leg training has no --network decoder, --family or --html")
+        _training_leg(format)
+        return
 
     if network is NetworkOption.decoder:
         if family is not None:
@@ -172,6 +191,49 @@ CHANGES = [
     Column("step", "step"),
     Column("change", "change"),
     Column("confidence", "the paper's?"),
+]
+
+
+def _training_leg(format: Format) -> None:
+    from studies.training_walk import training_rows
+
+    rows = training_rows()
+    if format is not Format.table:
+        emit(rows, format)
+        return
+    emit([{**row, **_published(row)} for row in rows], format, TRAINING, TRAINING_TITLE)
+    err.print(
+        "loss: of the velocity on validation data, without the teacher, against the step before; "
+        "strict: share of pictures that are exactly as their prompt says, drawn in as many steps "
+        "as stand there. –: not published, or not measured.\n"
+        "Published: SnapGen, arXiv 2412.09619, of its own networks and data; ours are twins on "
+        "pictures of shapes, so only directions compare (docs/distillation.md).",
+        style="dim",
+        soft_wrap=True,
+    )
+
+
+def _published(row: dict[str, Any]) -> dict[str, Any]:
+    found = row["published"] or {}
+    return {
+        "geneval": found.get("geneval", {}).get("value"),
+        "geneval_change": found.get("geneval_delta", {}).get("value"),
+        "dpg_change": found.get("dpg_delta", {}).get("value"),
+    }
+
+
+TRAINING_TITLE = "The walk's second leg: SnapGen's training, step by step"
+TRAINING = [
+    Column("step", "step"),
+    Column("geneval", "GenEval published", lambda v: "–" if v is None else f"{v:.2f}", right=True),
+    Column("geneval_change", "Δ", percent, right=True, under="geneval"),
+    Column("dpg_change", "DPG Δ published", percent, right=True, under="geneval"),
+    Column("loss_delta", "our loss Δ", percent, right=True),
+    Column("loss_low", "95 % from", percent, right=True, under="loss_delta"),
+    Column("loss_high", "to", percent, right=True, under="loss_delta"),
+    Column("verdict", "verdict", lambda word: word or "–"),
+    Column("strict", "our strict", lambda v: "–" if v is None else f"{v:.3f}", right=True),
+    Column("strict_stderr", "±", lambda v: "–" if v is None else f"{v:.3f}", right=True),
 ]
 
 

@@ -1,0 +1,1 @@
+"""Training by a teacher: distillation at several levels, stage by stage, and to few steps."""
