@@ -51,7 +51,7 @@ LATENT, WIDTH, TEACHER_WIDTH = 16, 8, 12
 STEPS, TEACHER_STEPS, FEW_STEPS, PICTURES = 150, 500, 50, 128
 SEEDS, DESIGNS, RANK_SEEDS = 3, 8, 2
 SPACE = "random-conv"  # of the distance between the students' and real pictures
-ARMS = ("none", "output:full", "feature:full", "both:full", "both:constant")
+ARMS = ("none", "output:full", "feature:full", "both:full", "both:constant", "output:constant")
 RECIPE = Recipe(
     batch=8, learning_rate=1.2e-2, warm_up=20, betas=(0.9, 0.95), cooldown=0.25,
     optimizer="muon", validation_images=256,

@@ -101,9 +101,7 @@ class VelocityTask:
 
     def __post_init__(self) -> None:
         self.learner.to(self.hardware.device)
-        _ = (
-            self.loss_function
-        )  # a projector is added before weights are laid out
+        _ = self.loss_function  # a projector is added before weights are laid out
 
     @cached_property
     def loss_function(self) -> VelocityLoss:
