@@ -14,6 +14,7 @@ from proxies.bundle_training.processes import Processes
 from proxies.threads import cpu_threads
 from proxies.train_yaml import FILE, parse, read
 from search_space.decoder import DecoderMid, DecoderSpec, DecoderStage
+from search_space.diffusers_bridge import decoder_from_config
 from search_space.errors import WalkbenchError
 from search_space.exported_decoder import load_decoder_export
 from studies.bundle_training import prepare
@@ -188,3 +189,55 @@ def test_bad_usage_of_evaluate_says_what_is_needed(exported):
     ):
         done = invoke("evaluate", exported, *words)
         assert done.exit_code == 2 and said in " ".join(done.stderr.split()), done.output
+
+
+@pytest.fixture
+def vae(tmp_path):
+    diffusers = pytest.importorskip("diffusers")
+    torch.manual_seed(0)
+    model = diffusers.AutoencoderKL(
+        block_out_channels=(8, 16),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        norm_num_groups=4,
+        layers_per_block=1,
+        sample_size=16,
+        scaling_factor=0.5,
+    )
+    model.save_pretrained(tmp_path / "vae")
+    return tmp_path / "vae"
+
+
+def test_the_encoder_in_the_export_is_the_one_it_trains_and_is_evaluated_with(vae, tmp_path):
+    diffusers = pytest.importorskip("diffusers")
+    spec = decoder_from_config(json.loads((vae / "config.json").read_text()))
+    exported = export_decoder(spec, tmp_path / "exported", vae=vae).folder
+    cache = {"reconstruction.cache": str(tmp_path / "latents")}
+    run = trainer_in(exported, tmp_path / "run", **cache)
+    (kept,) = (tmp_path / "latents").iterdir()
+    run.trainer.train()
+    run.write(tmp_path / "bundle")
+    before, after = (
+        diffusers.AutoencoderKL.from_pretrained(folder)
+        for folder in (vae, tmp_path / "bundle" / "vae")
+    )
+    for name, value in before.state_dict().items():
+        is_same = name.startswith(("encoder.", "quant_conv."))
+        assert torch.equal(value, after.state_dict()[name]) == is_same, name
+    words = ("--real", "shapes", "--count", 8, "--format", "json")
+    found = invoke("evaluate", tmp_path / "bundle", *words)
+    figures = {one["metric"]: one["value"] for one in json.loads(found.stdout)}
+    assert figures["PSNR"] == pytest.approx(run.trainer.validated["psnr"], abs=1e-3)
+    stamp = kept.stat().st_mtime_ns
+    trainer_in(exported, tmp_path / "again", **cache)
+    assert kept.stat().st_mtime_ns == stamp  # latents are not encoded twice
+
+
+def test_trained_weights_without_their_encoder_are_refused_until_it_is_named(vae, tmp_path):
+    spec = decoder_from_config(json.loads((vae / "config.json").read_text()))
+    weights = {"kind": "checkpoint", "file": "one.safetensors", "sha256": "0"}
+    exported = export_decoder(spec, tmp_path / "exported", weights=weights).folder
+    with pytest.raises(WalkbenchError, match="name its VAE: --set reconstruction"):
+        trainer_in(exported, tmp_path / "run")
+    named = {"reconstruction.encoder": str(vae)}
+    assert trainer_in(exported, tmp_path / "run", **named).trainer.step == 0
