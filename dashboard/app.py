@@ -11,17 +11,16 @@ from dashboard.icon import icon
 from dashboard.pages import PAGES
 
 st.set_page_config(page_title="Walkbench", page_icon=icon(), layout="wide")
-pages = [
-    st.Page(
-        page.script,
-        title=page.title,
-        icon=f":material/{page.icon}:",
-        url_path=name,
-        default=name == PAGES.names()[0],
-    )
-    for name, page in ((name, PAGES.get(name)) for name in PAGES.names())
-]
-st.session_state["pages"] = dict(zip(PAGES.names(), pages, strict=True))
-page = st.navigation(pages, position="top")
+first, *others = PAGES.names()
+home = PAGES.get(first)
+shown = {first: st.Page(home.script, title=home.title, icon=home.material, default=True,
+                        url_path="home")}  # fmt: skip
+for name in others:
+    found = PAGES.get(name)
+    shown[name] = st.Page(found.script, title=found.title, icon=found.material, url_path=name)
+st.session_state["pages"] = shown
+# Streamlit puts the first page at the root alone; an address with its name shows it too.
+named = st.Page(home.script, title=home.title, url_path=first, visibility="hidden")
+page = st.navigation([*shown.values(), named], position="top")
 frame.draw(page.title)
 page.run()

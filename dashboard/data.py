@@ -14,7 +14,6 @@ import streamlit as st
 from latency_db.sources import source_of
 from search_space.errors import WalkbenchError
 from search_space.network import network_from_dict
-from search_space.presets import all_named, named_spec
 from search_space.space import SearchSpace, shipped_spaces
 from search_space.spec import UNetSpec
 from studies.ablation import around, costs_of
@@ -25,7 +24,7 @@ from studies.analyses.effects import one_factor as one_factor_card
 from studies.analyses.progress import growth as growth_cards
 from studies.figures.progress import Over
 from studies.reading import StudyData, open_for_reading, read_names, read_study
-from studies.walk import walk_rows
+from studies.walk import FamilyChoice, walk_rows
 from studies.walk_order import StepShare
 from studies.walk_order import walk_shares as shares_of
 
@@ -109,9 +108,9 @@ def growth(url: str, found: StudyData, over: Over) -> list[Card]:
 
 
 @st.cache_data(show_spinner="Pricing every step of the walk …", max_entries=64)
-def walk(family: str, device: str) -> list[dict[str, Any]]:
+def walk(family: FamilyChoice, device: str) -> list[dict[str, Any]]:
     """Return the rows of the design walk; see `studies.walk.walk_rows`."""
-    return walk_rows(family, device)  # type: ignore[arg-type]
+    return walk_rows(family, device)
 
 
 @st.cache_data(show_spinner="Pricing one change at a time …", max_entries=32)
@@ -159,7 +158,7 @@ def latency_published() -> Card:
     return latency.against_published()
 
 
-@st.cache_data(show_spinner="Reading the tables …")
-def latency_tables() -> list[Card]:
-    """Return the cards of the tables that ship, with their coverage of the named designs."""
-    return latency.tables([named_spec(name) for name in all_named()], "the named designs")
+@st.cache_data(show_spinner="Looking designs up in the tables …", max_entries=16)
+def latency_tables(space: str) -> list[Card]:
+    """Return the cards of the tables that ship, with their coverage of ``space``."""
+    return latency.tables(space)

@@ -23,6 +23,11 @@ class Page:
     icon: str
     script: Path
 
+    @property
+    def material(self) -> str:
+        """The icon in Streamlit's words."""
+        return f":material/{self.icon}:"
+
 
 PAGES: Registry[Page] = Registry(
     "page",

@@ -1,5 +1,6 @@
 """The path of the walk over what a study searched, and the panel that edits the path."""
 
+import numpy as np
 import streamlit as st
 
 from dashboard import bound, frame
@@ -7,7 +8,10 @@ from dashboard.cards import plain, show_card
 from latency_db.sources import source_of
 from search_space.axes import UNET_FIELDS
 from studies.analyses.design_walk import AXES, path_card, step_record
+from studies.figures.thinning import thinned
 from studies.metrics import METRICS
+from studies.reading import SOME, StudyData
+from studies.records import TrialRecord
 from studies.walk_edit import PathStep, edited_path, steps_of
 
 STEPS = "walk_steps"  # the state of the panel: names with commas, as they stand in the address
@@ -16,7 +20,6 @@ STEPS = "walk_steps"  # the state of the panel: names with commas, as they stand
 def show_path(family: str, device: str) -> None:
     """Show the walk of ``family`` and the edited path, over the study that is shown, if any."""
     found = frame.study_or_none()
-    cloud = [trial for trial in found.trials if trial.cost] if found else []
     places = st.columns([1, 1, 3], gap="small", vertical_alignment="bottom")
     x, y = (
         place.selectbox(
@@ -41,10 +44,19 @@ def show_path(family: str, device: str) -> None:
     if [step.name for step in path] != [step.name for step in whole]:
         walks["edited"] = [step for step in path if step.problem is None]
     records = {
-        name: [step_record(step.name, step.network, source, cloud) for step in steps]
+        name: [step_record(step.name, step.network, source, found) for step in steps]
         for name, steps in walks.items()
     }
-    show_card(path_card(records, cloud, x, y, device), "walk_path")
+    show_card(path_card(records, searched(found, x, y), x, y, device), "walk_path")
+
+
+def searched(found: StudyData | None, x: str, y: str) -> list[TrialRecord]:
+    """Return the trials behind the path, of many some from everywhere."""
+    if found is None:
+        return []
+    across, up = found.table.value(x), found.table.value(y)
+    rows = np.flatnonzero(~np.isnan(across) & ~np.isnan(up))
+    return found.some(rows[thinned(across[rows], up[rows], SOME)])
 
 
 def _title(metric: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dashboard.tables import table
+from studies.analyses.design_walk import step_cells
 from studies.formats import giga, millions, percent
-from studies.walk_text import flat_row
 
 _HEAD = ("step", "params", "Δ", "published", "MACs", "Δ", "published", "ms (80 %)", "Δ",
          "published", "published", "measured")  # fmt: skip
@@ -29,27 +29,12 @@ def walk_table(rows: Sequence[dict[str, Any]], step: str | None = None) -> str:
     """Return the HTML table of one family's ``rows``, with ``step`` highlighted."""
     steps = [row["step"] for row in rows]
     marked = steps.index(step) if step in steps else None
-    lines = [_line(flat_row(row)) for row in rows]
-    return table(_HEAD, lines, classes=_CLASSES, marked=marked, groups=_GROUPS)
-
-
-def _line(row: dict[str, Any]) -> list[str]:
-    return [
-        row["step"],
-        millions(row["params"]),
-        percent(row["params_delta"]),
-        row["params_published"],
-        giga(row["macs"]),
-        percent(row["macs_delta"]),
-        row["macs_published"],
-        f"○ {row['latency']}",
-        percent(row["latency_delta"]),
-        row["latency_published"],
-        row["fid_published"],
-        row["proxy_loss"].replace(
-            "INSIDE NOISE", "INSIDE\N{NO-BREAK SPACE}NOISE"
-        ),  # two lines, not three
+    lines = [
+        # two lines of a verdict, not three
+        [cell.replace("INSIDE NOISE", "INSIDE\N{NO-BREAK SPACE}NOISE") for cell in step_cells(row)]
+        for row in rows
     ]
+    return table(_HEAD, lines, classes=_CLASSES, marked=marked, groups=_GROUPS)
 
 
 def published_lines(row: dict[str, Any]) -> list[tuple[str, str, str, str]]:

@@ -25,6 +25,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from search_space.errors import WalkbenchError
 from studies import pareto
+from studies.reading import StudyData
 from studies.records import TrialRecord
 
 LEAST_TRIALS = 20  # with fewer, the best tenth is one trial
@@ -47,6 +48,13 @@ def usable(trials: Sequence[TrialRecord], objective: str) -> list[TrialRecord]:
     """
     first = (trial for trial in trials if trial.params and trial.rung == 0)
     return [trial for trial in first if trial.value(objective) is not None]
+
+
+def usable_of(study: StudyData, objective: str) -> list[TrialRecord]:
+    """Return :func:`usable` trials of ``study``, of a large one some at even distances."""
+    table = study.table
+    rows = np.flatnonzero(~np.isnan(table.value(objective)) & (table.rungs == 0))
+    return usable(study.some(rows), objective)
 
 
 def importances(

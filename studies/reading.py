@@ -19,9 +19,11 @@ from typing import Any, NoReturn, overload
 import numpy as np
 import optuna
 import sqlalchemy
+from numpy.typing import NDArray
 
 from search_space.errors import WalkbenchError, raise_unknown
 from studies import store
+from studies.kept_notes import note_among
 from studies.outside import Outside
 from studies.record_codec import TARGET, decode_shared, decode_study, decode_trial
 from studies.records import StudyRecord, TrialRecord
@@ -29,6 +31,10 @@ from studies.study_table import STATES, StudyTable
 from studies.table_reader import TableReader
 from studies.trial_log import TrialLog, objective_names
 from studies.trial_rows import TrialRows, study_names_of
+
+SAME = 5  # trials of one design that are read
+SOME = 2_000  # trials whose whole records an analysis reads
+KEPT = 5_000  # records of finished trials that are kept from one look to the next
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class StudyData:
     def training(self) -> list[float]:
         """How long each design trained that this study trained by itself, in seconds."""
         if isinstance(self.trials, StoredTrials) and not self.table.rungs.any():
-            return self.trials.training()
+            return self.trials.training
         return _seconds_by_design([trial for trial in self.trials if trial.trained])
 
     @cached_property
@@ -93,6 +99,25 @@ class StudyData:
         if isinstance(self.trials, StoredTrials):
             return self.trials.chosen(places)
         return [self.trials[place] for place in places]
+
+    def some(self, rows: NDArray[np.int64], most: int = SOME) -> list[TrialRecord]:
+        """Return the records of ``rows``, of ``most`` of them at even distances if there are more.
+
+        For analyses that read whole records, of which 100,000 take a minute.
+        """
+        if len(rows) > most:
+            rows = rows[np.linspace(0, len(rows) - 1, most).astype(int)]
+        return self.chosen(rows.tolist())
+
+    def of_design(self, digest: str) -> list[TrialRecord]:
+        """Return the first trials of the design ``digest``, complete ones before others."""
+        complete = self.table.state == STATES.index("COMPLETE")
+        rows = np.flatnonzero(self.table.digest == digest)
+        return self.chosen(rows[np.argsort(~complete[rows], kind="stable")][:SAME].tolist())
+
+    def note(self, number: int) -> str:
+        """Return the note on a trial; empty without one."""
+        return self.trials.note(number) if isinstance(self.trials, StoredTrials) else ""
 
     def trial(self, number: int) -> TrialRecord:
         """Return one trial; raises :class:`WalkbenchError` when there is none."""
@@ -119,13 +144,10 @@ def _seconds_by_design(trained: Sequence[TrialRecord]) -> list[float]:
 class StoredTrials(Sequence[TrialRecord]):
     """The trials of a study in a storage: records of some are read when asked for, or of all."""
 
-    def __init__(
-        self, rows: TrialRows, table: StudyTable, study: tuple[Sequence[str], ...], outside: Outside
-    ) -> None:
-        self.table = table
-        self._rows, self._study = rows, study  # objectives, budgets
-        self._outside = outside
-        self._some: dict[int, TrialRecord] = {}
+    def __init__(self, reader: TableReader, kept: dict[int, TrialRecord]) -> None:
+        self.table = reader.table()
+        self._reader, self._rows, self._outside = reader, reader.rows, reader.outside
+        self._kept, self._open = kept, dict[int, TrialRecord]()  # by number; finished ones, others
         self._all: list[TrialRecord] | None = None
 
     def __len__(self) -> int:
@@ -153,13 +175,17 @@ class StoredTrials(Sequence[TrialRecord]):
         """Return the records of the trials at ``places``, read together."""
         if self._all is not None:
             return [self._all[place] for place in places]
-        missing = [place for place in places if place not in self._some]
+        numbers = self.table.number[list(places)].tolist()
+        found = {n: known for n in numbers if (known := self._kept.get(n) or self._open.get(n))}
+        missing = [number for number in numbers if number not in found]
         if missing:
-            numbers = [int(self.table.number[place]) for place in missing]
-            found = {record.number: record for record in self._decode(numbers)}
-            for place, number in zip(missing, numbers, strict=True):
-                self._some[place] = found[number]
-        return [self._some[place] for place in places]
+            if len(self._kept) + len(missing) > KEPT:
+                self._kept.clear()
+            for record in self._decode(missing):
+                finished = record.state in ("COMPLETE", "PRUNED", "FAIL")
+                (self._kept if finished else self._open)[record.number] = record
+                found[record.number] = record
+        return [found[number] for number in numbers]
 
     def choices(self) -> list[str]:
         """Return the names of the choices that trials made."""
@@ -172,15 +198,20 @@ class StoredTrials(Sequence[TrialRecord]):
             found = self._rows.param(name)
         return [found.get(number) for number in self.table.number.tolist()]
 
+    @cached_property
     def training(self) -> list[float]:
-        """Return how long each trial trained that trained a design by itself, in seconds."""
+        """How long each trial trained that trained a design by itself, in seconds."""
         with _errors():
-            _, scores = self._rows.scores(-1, ())
-        own = [s for s in scores if s["reused_from"] is None and s["cached_from"] is None]
-        return [score["fidelity"]["seconds"] for score in own]
+            return self._reader.training()
+
+    def note(self, place: int) -> str:
+        """Return the note on the trial at ``place``; empty without one."""
+        trial = self._reader.identifier(int(self.table.number[place]))
+        with _errors():
+            return note_among(self._rows.notes(trial), trial)
 
     def _decode(self, numbers: Sequence[int] | None) -> list[TrialRecord]:
-        objectives, budgets = self._study
+        objectives, budgets = self._reader.objectives, self._reader.budgets
         with _errors():
             trials = map(self._outside.scored, self._rows.frozen(numbers))
             return [decode_trial(trial, objectives, budgets) for trial in trials]
@@ -202,7 +233,7 @@ class Reading:
 
     def __init__(self, engine: sqlalchemy.Engine) -> None:
         self.engine = engine
-        self._readers: dict[str, tuple[int, TableReader]] = {}
+        self._readers: dict[str, tuple[TableReader, dict[int, TrialRecord]]] = {}
 
     def names(self) -> list[str]:
         """Return the names of the studies; raises :class:`WalkbenchError` when that fails."""
@@ -220,13 +251,13 @@ class Reading:
             shared = decode_shared(name, attributes) or StudyRecord()
             names = shared.objectives or attributes.get("study:metric_names")
             objectives = tuple(names or (f"value_{i}" for i in range(rows.directions())))
-            study = (objectives, tuple(shared.budgets))
             known = self._readers.get(name)
-            if known is None or known[0] != rows.study_id:
-                known = rows.study_id, TableReader(rows, *study, Outside(shared, objectives))
-                self._readers[name] = known
-            table = known[1].table()
-        trials = StoredTrials(rows, table, study, known[1].outside)
+            reader = TableReader(
+                rows, objectives, tuple(shared.budgets), Outside(shared, objectives)
+            )
+            if known is None or not known[0].reads_as(reader):
+                known = self._readers[name] = reader, {}
+            trials = StoredTrials(*known)
         return StudyData(name, objectives, shared, trials, attributes.get(TARGET))
 
     def _raise_unknown(self, name: str) -> NoReturn:

@@ -49,6 +49,7 @@ from studies.objective import CandidateFailed, Objective, Proxy
 from studies.picture_quality import TwinErrors
 from studies.records import TrialRecord
 from studies.resume import create_or_resume
+from studies.steering import go_on, is_asked_to_stop
 from studies.storage_failure import storage_errors, wait_until_back
 from studies.store import storage_url
 from studies.training import Training, checkpoint_folder
@@ -107,7 +108,8 @@ def run_study(
     ``watch`` receives every step of training and every trial that ended. With ``wait`` the call
     lasts until all trials are done, and runs those of workers that died; without, it ends when
     other workers have the rest. ``task`` names this call to a scheduler that ends it by force. A
-    database server that goes away is waited for. ``accept_revision``
+    database server that goes away is waited for. It ends early when somebody asks the study to stop
+    (:mod:`studies.steering`). ``accept_revision``
     resumes a study whose earlier trials another latency model or trainer measured, and marks where.
     Raises :class:`WalkbenchError` for a storage that cannot be used, and its subclasses
     :class:`studies.resume.OtherStudy` and :class:`studies.resume.OtherRevision` for a study of this
@@ -133,6 +135,8 @@ def run_study(
     with quiet_optuna(), storage_errors(), interrupt:
         study = create_or_resume(config, url, latency, accept_revision=accept_revision)
         study.set_user_attr(record_codec.TARGET, total)
+        if task is None:  # else a scheduler started the study
+            go_on(study)
         log = TrialLog(study)
         earlier = EarlierRuns(study, log)
         objective = Objective(config, earlier, latency, proxy, gallery, decoders=decoders)
@@ -213,7 +217,7 @@ def _run(
 
     def step() -> bool:
         """Run a trial or wait for others; say whether to go on."""
-        if is_finished(log, objective.config, total):
+        if is_finished(log, objective.config, total) or is_asked_to_stop(study):
             return False
         if _takes_a_trial(study, log, objective.config, total):
             study.optimize(

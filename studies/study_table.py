@@ -129,10 +129,20 @@ class StudyTable:
 
     def front(self, metrics: Sequence[str], among: Bools | None = None) -> Bools:
         """Return which trials no other one dominates, ``among`` some of them or all."""
-        points = self.points(metrics)
-        if among is not None:
-            points = np.where(among[:, None], points, np.nan)
-        return undominated(points) if len(self) else np.zeros(0, dtype=bool)
+        if not len(self):
+            return np.zeros(0, dtype=bool)
+        if among is not None and not among.all():
+            return undominated(np.where(among[:, None], self.points(metrics), np.nan))
+        names = tuple(metrics)
+        if names not in self._fronts:
+            self._fronts[names] = undominated(self.points(names))
+            self._fronts[names].flags.writeable = False
+        return self._fronts[names]
+
+    @cached_property
+    def _fronts(self) -> dict[tuple[str, ...], Bools]:
+        """The fronts of all trials that were asked for, by their metrics."""
+        return {}
 
     def distinct(self, chosen: Bools) -> NDArray[np.int64]:
         """Return the rows of ``chosen``, the first of each design."""
@@ -160,12 +170,11 @@ class StudyTable:
         tied = np.zeros(len(self), dtype=bool)
         if not uncertain:
             return tied
-        corner = worst[front]
-        candidates = np.flatnonzero(~front & ~np.isnan(best).any(axis=1))
-        for row in candidates.tolist():
-            point = best[row]
-            beaten = (corner <= point).all(axis=1) & (corner < point).any(axis=1)
-            tied[row] = not beaten.any()
+        tied = ~front & ~np.isnan(best).any(axis=1)
+        for corner in worst[front]:  # a few dozen, of which each beats nearly all
+            left = np.flatnonzero(tied)
+            points = best[left]
+            tied[left] = ~((corner <= points).all(axis=1) & (corner < points).any(axis=1))
         return tied
 
     def reference(self, metrics: Sequence[str], margin: float = 0.1) -> tuple[float, ...]:

@@ -110,10 +110,11 @@ def chosen_designs(study: StudyData, *, everything: bool = False) -> list[TrialR
 
 def front_and_named(study: StudyData) -> list[TrialRecord]:
     """Return the front's designs and the named ones, each once."""
-    best = best_designs(study)
+    best, table = best_designs(study), study.table
     shown = {trial.digest for trial in best}
-    named = [trial for trial in study.trials if trial.name and trial.digest not in shown]
-    return best + pareto.distinct(named)
+    named = np.array([name is not None for name in table.name], dtype=bool)
+    rows = [row for row in table.distinct(named).tolist() if table.digest[row] not in shown]
+    return best + study.chosen(rows)
 
 
 def design_rows(study: StudyData, trials: Iterable[TrialRecord]) -> list[dict[str, Any]]:
@@ -167,7 +168,8 @@ def one_design(study: StudyData) -> TrialRecord:
 
     Raises :class:`WalkbenchError` when no trial is complete and within every budget.
     """
-    knee = pareto.knee(study.trials, study.objectives)
+    front = study.chosen(np.flatnonzero(study.table.front(study.objectives)).tolist())
+    knee = pareto.knee(front, study.objectives)
     if knee is None:
         raise WalkbenchError(
             f"study {study.name!r} has no complete trial within its budgets yet; "

@@ -67,6 +67,12 @@ class TableReader:
         self._light = _Attributes(_LIGHT)
         self._heavy = _Attributes(_HEAVY)
         self._scores = _Attributes(("score",))
+        self._trained = _Attributes(("score",))
+
+    def reads_as(self, other: "TableReader") -> bool:
+        """Whether ``other`` reads the same study, with the same objectives and budgets."""
+        ours, theirs = ((one.rows.study_id, one.objectives, one.budgets) for one in (self, other))
+        return ours == theirs
 
     def table(self) -> StudyTable:
         """Return the study's table as it stands."""
@@ -78,6 +84,17 @@ class TableReader:
                     self._table = self._build()
                 self._stamp = stamp
             return self._table
+
+    def identifier(self, number: int) -> int:
+        """Return the storage's identifier of the trial called ``number``."""
+        with self._lock:
+            return next(trial for trial, row in self._trials.items() if row[1] == number)
+
+    def training(self) -> list[float]:
+        """Return how long each trial trained that trained a design by itself, in seconds."""
+        with self._lock, _without_collector():
+            self._trained.read_seconds(self.rows, self._trials)
+            return list(self._trained.values["score"].values())
 
     def _read(self) -> None:
         since = max(self._trials, default=-1)
@@ -186,6 +203,16 @@ class _Attributes:
         """Read the scores that are new, without their single losses."""
         ids, scores = rows.scores(self._last, self._open)
         self.values["score"].update(zip(ids, scores, strict=True))
+        self._remember(trials)
+
+    def read_seconds(self, rows: TrialRows, trials: Mapping[int, Any]) -> None:
+        """Read of the scores that are new how long their trials trained, if they did themselves."""
+        ids, scores = rows.scores(self._last, self._open)
+        self.values["score"].update(
+            (trial, score["fidelity"]["seconds"])
+            for trial, score in zip(ids, scores, strict=True)
+            if score["reused_from"] is None and score["cached_from"] is None
+        )
         self._remember(trials)
 
     def _remember(self, trials: Mapping[int, Any]) -> None:

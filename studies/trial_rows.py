@@ -43,11 +43,26 @@ class TrialRows:
         self.study_id: int = found[0][0]
 
     def study_attributes(self) -> dict[str, Any]:
-        """Return what is stored of the study itself, Optuna's own attributes included."""
+        """Return what is stored of the study itself, Optuna's own attributes included.
+
+        Notes on its trials, which may be many, are left out.
+        """
         rows: list[Any] = []
         for table in ("study_system_attributes", "study_user_attributes"):
-            query = f"SELECT key, value_json FROM {table} WHERE study_id = :study"
+            query = (
+                f"SELECT key, value_json FROM {table} WHERE study_id = :study "
+                "AND key NOT LIKE 'dashboard:%'"
+            )
             rows += self._select(query, study=self.study_id)
+        return {key: json.loads(value) for key, value in rows}
+
+    def notes(self, trial: int) -> dict[str, Any]:
+        """Return the study's attributes that hold the note on one trial."""
+        query = (
+            "SELECT key, value_json FROM study_system_attributes WHERE study_id = :study "
+            "AND key LIKE :keys"
+        )
+        rows = self._select(query, study=self.study_id, keys=f"dashboard:{trial}:%")
         return {key: json.loads(value) for key, value in rows}
 
     def directions(self) -> int:

@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from search_space.presets import FAMILIES, walk_specs
+from studies.reading import StudyData
 from studies.records import TrialRecord
+
+
+def trials_of_walks(study: StudyData) -> list[TrialRecord]:
+    """Return the first trial of every design of a walk that was not interrupted."""
+    digests = {digest for family in FAMILIES for digest in _walk_digests(family)}
+    table = study.table
+    rows = table.distinct(~table.interrupted).tolist()
+    return study.chosen([row for row in rows if table.digest[row] in digests])
 
 
 def steps_of_walk(trials: Sequence[TrialRecord], family: str) -> list[TrialRecord]:

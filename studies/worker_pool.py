@@ -18,6 +18,7 @@ from studies.engines.crew import Crew, Job, Resources, Worker
 from studies.greybox.informed import check_budgets
 from studies.resume import create_or_resume
 from studies.runner import Run, Silent, Watch, is_finished, quiet_optuna
+from studies.steering import go_on, is_asked_to_stop
 from studies.storage_failure import storage_errors, wait_until_back
 from studies.trial_log import TrialLog
 
@@ -51,6 +52,7 @@ def run_workers(
     ):
         study = create_or_resume(config, url, latency, accept_revision=accept_revision)
         study.set_user_attr(record_codec.TARGET, total)
+        go_on(study)
         log = TrialLog(study)
         first = log.done()
         _Pool(config, number, total, study, log, watch or Silent(), crew).run()
@@ -94,6 +96,8 @@ class _Pool:
             if is_finished(self.log, self.config, self.total):
                 return False
             self._bury()
+            if is_asked_to_stop(self.study):
+                return bool(self.living)  # each ends after its trial
             missing = self.number - len(self.living)
             self.living += [self.crew.start() for _ in range(missing)]
         except WalkbenchError:

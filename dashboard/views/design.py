@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import bound, frame
+from dashboard import bound, frame, writing
 from dashboard.cards import plain, show_card, show_cards
 from search_space.errors import WalkbenchError
 from search_space.presets import all_named
@@ -13,7 +13,7 @@ from studies.summary import front_and_named, one_design
 NOTHING = "nothing"
 
 url, study = frame.study()
-readable = [trial.number for trial in study.trials if trial.spec]
+readable = [row for row, digest in enumerate(study.table.digest) if digest is not None]
 if not readable:
     st.info(f"{plain(study.name)} has no design yet; the page fills as trials end.")
     st.stop()
@@ -43,7 +43,8 @@ def take_choice() -> None:
 
 places = st.columns([1, 2, 2], gap="small", vertical_alignment="bottom")
 asked = st.query_params.get("trial", "")
-if asked and not (asked.isdigit() and int(asked) in readable) and "trial" not in st.session_state:
+is_known = asked.isdigit() and int(asked) < len(study.table) and study.table.digest[int(asked)]
+if asked and not is_known and "trial" not in st.session_state:
     st.warning(f"{plain(study.name)} has no design of trial {plain(asked[:40])}.")
     del st.query_params["trial"]
 bound.start("trial", readable, first_design())
@@ -87,6 +88,7 @@ with left:
     show_card(drawn, "drawing")
 with right:
     show_card(numbers, "numbers")
+    writing.note(url, study, trial.number)
 titles = [card.title for card in rest]
 for tab, card in zip(st.tabs([plain(title) for title in titles]), rest, strict=True):
     with tab:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, frame
-from dashboard.cards import plain, show_card, show_figure
+from dashboard import data, frame, writing
+from dashboard.cards import plain, show_card, show_cards, show_figure
 from dashboard.last_look import changes_since_last_look
 from studies.analyses.card import ANALYSES
 from studies.analyses.overview import overview, time_left
@@ -15,7 +15,11 @@ from studies.study_table import STATES
 
 FAILURES = 200  # newest failures that are listed
 SMALL = 2_000  # trials up to which analyses that read every record are shown
-SHOWN = ("overview", "front", "progress", "designs", "importance")  # here, or on a page of theirs
+# Analyses that stand above, or on a page of their own.
+ELSEWHERE = (
+    "overview", "front", "progress", "designs", "importance", "walk", "architectures", "effects",
+    "distributions", "provenance",
+)  # fmt: skip
 
 url, study = frame.study()
 table = study.table
@@ -35,6 +39,7 @@ with st.container(horizontal=True):
     for name, count in numbers.items():
         st.metric(name, f"{count:,}", width=110)
 st.caption(changes_since_last_look(url, study))
+writing.steering(url, study)
 
 names = [name for name in study.objectives if name in table.metrics]
 axes = list(dict.fromkeys([*names, *table.metrics]))[:2]
@@ -53,9 +58,8 @@ with right_side:
         show_card(card, "overview_growth")
 if len(table) <= SMALL:
     for name in ANALYSES.names():
-        if name not in SHOWN:
-            for number, card in enumerate(data.cards(url, study, name)):
-                show_card(card, f"{name}_{number}")
+        if name not in ELSEWHERE:
+            show_cards(data.cards(url, study, name), name)
 if table.failed:
     st.subheader(f"Failures ({len(table.failed):,})", anchor=False)
     newest = list(table.failed.items())[-FAILURES:][::-1]
@@ -67,3 +71,6 @@ if table.failed:
         }
     )
     st.dataframe(failures, hide_index=True, key="failures")
+if len(table) <= SMALL:
+    with st.expander("Settings, machines and versions"):
+        show_cards(data.cards(url, study, "provenance"), "provenance")

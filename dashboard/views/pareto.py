@@ -2,29 +2,24 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard import bound, data, frame
 from dashboard.cards import plain, show_card, show_figure
+from dashboard.pareto_choices import choices, title_of
 from dashboard.selection import parse_region, rows_in, written_region
 from dashboard.tables import table as html_table
 from studies.analyses.comparison import comparison
-from studies.analyses.front import CLOUD_MARKS
+from studies.analyses.front import cloud_notes, fidelity_words
 from studies.analyses.notes import table_notes
 from studies.analyses.overview import budget_words
 from studies.figures.cloud import Cloud, cloud_figure, roles, within
-from studies.figures.cloud_colour import Colour, colour_of
 from studies.figures.coordinates import coordinates_figure
 from studies.figures.hover import outcome
 from studies.metrics import METRICS
-from studies.reading import StudyData
 
-BARS = {"few": "Front and named", "all": "All", "none": "None"}
-ROLE, NONE = "role", "none"
 MOST_LINES = 400  # designs drawn as parallel coordinates
-SLIDES = 200  # steps of a budget's slider
 
 url, study = frame.study()
 table = study.table
@@ -35,81 +30,6 @@ if len(axes) < 2:
         "A study that something else than Walkbench made has no designs to show."
     )
     st.stop()
-
-
-def title_of(name: str) -> str:
-    """Name an axis, a colour or a choice in a list."""
-    if name in (ROLE, NONE):
-        return {"role": "by role", "none": "–"}[name]
-    return METRICS.get(name).title if name in METRICS.names() else name.removeprefix("choice ")
-
-
-def choose(label: str, options: list[str], key: str, default: str) -> str:
-    """Draw a list bound to the address."""
-    chosen: str = st.selectbox(
-        label,
-        options,
-        format_func=title_of,
-        key=bound.start(key, options, default, title_of),
-        bind=bound.BIND,
-    )
-    return chosen
-
-
-def default_axis(place: int, wanted: str, taken: str | None = None) -> str:
-    """Return ``wanted`` where it is an axis, else the one at ``place``, never the one taken."""
-    free = [name for name in axes if name != taken]
-    return wanted if wanted in free else free[min(place, len(free) - 1)]
-
-
-def limits_of(study: StudyData) -> dict[str, float]:
-    """Draw a slider for each budget and return those that cut the cloud."""
-    found = {}
-    for name, limit in study.shared.budgets.items():
-        metric, values = METRICS.get(name), table.value(name) / METRICS.get(name).scale
-        values = values[~np.isnan(values)]
-        if not len(values):
-            continue
-        low, high = float(values.min()), max(float(values.max()), limit / metric.scale)
-        minimised = metric.goal == "minimise"
-        step = max((high - low) / SLIDES, 10**-metric.digits)
-        low, high = np.floor(low / step) * step, np.ceil(high / step) * step
-        low, high = float(low), float(high)
-        key = f"budget_{name}"
-        _keep(key, low, high, end=high if minimised else low)
-        chosen = st.slider(
-            f"{metric.title} {'at most' if minimised else 'at least'}, {metric.unit}".rstrip(", "),
-            low,
-            high,
-            step=float(step),
-            format=f"%.{metric.digits}f",
-            key=key,
-            bind=bound.BIND,
-        )
-        if chosen < high if minimised else chosen > low:
-            found[name] = chosen * metric.scale
-    return found
-
-
-def _keep(key: str, low: float, high: float, end: float) -> None:
-    """Keep a slider's place when its range grows; at the ``end`` of it nothing is cut."""
-    bound.start(key, None, end)
-    former = st.session_state.get(f"{key} end")
-    st.session_state[f"{key} end"] = end
-    if key in st.session_state:
-        value = st.session_state[key]
-        st.session_state[key] = end if value == former else min(max(value, low), high)
-
-
-def colour_by(name: str) -> Colour | None:
-    """Return the colours of a metric or a choice, None for those of roles."""
-    if name == ROLE:
-        return None
-    if name in METRICS.names():
-        metric = METRICS.get(name)
-        return colour_of(metric.title, (table.value(name) / metric.scale).tolist())
-    choice = name.removeprefix("choice ")
-    return colour_of(choice, data.choice(url, study, choice))
 
 
 def take_selection() -> None:
@@ -136,40 +56,19 @@ def number_in(text: str) -> int | None:
 names = [name for name in study.objectives if name in axes]
 best = table.front(study.objectives)
 first = table.distinct(best)
-with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-    with st.container(width=165):
-        x = choose("X axis", axes, "x", default_axis(1, names[1] if len(names) > 1 else "params"))
-    with st.container(width=165):
-        others = [name for name in axes if name != x]
-        y = choose("Y axis", others, "y", default_axis(0, names[0] if names else "macs", taken=x))
-    with st.container(width=165):
-        choices = [f"choice {name}" for name in data.choices(url, study)]
-        colour = choose("Colour", [ROLE, *axes, *choices], "colour", ROLE)
-    with st.popover("More", icon=":material/tune:", key="more"):
-        thirds = [NONE, *(name for name in axes if name not in (x, y))]
-        default = names[2] if len(names) > 2 and names[2] in thirds else NONE
-        z = choose("Z axis", thirds, "z", default)
-        bars: Any = st.segmented_control(
-            "Intervals",
-            list(BARS),
-            required=True,
-            format_func=BARS.__getitem__,
-            key=bound.start("bars", list(BARS), "few", BARS.__getitem__),
-            bind=bound.BIND,
-        )
-        limits = limits_of(study)
-
-kept = within(table, limits)
+picks = choices(url, study, axes)
+x, y = picks.x, picks.y
+kept = within(table, picks.limits)
 default = str(first[0]) if len(first) else ""
 trial_text = str(st.session_state.get(bound.start("trial", None, default)) or default)
 cloud = Cloud(
     x,
     y,
     study.objectives,
-    z=None if z == NONE else z,
-    colour=colour_by(colour),
-    bars=bars,
-    limits=limits,
+    z=picks.z,
+    colour=picks.colour,
+    bars=picks.bars,
+    limits=picks.limits,
     budgets=study.shared.budgets,
     selected=(int(trial_text),) if trial_text.isdecimal() else (),
 )
@@ -180,16 +79,15 @@ with left:
         st.info(f"No design has both {title_of(x)} and {title_of(y)} within these budgets.")
     else:
         state = show_figure(
-            cloud_figure(table, cloud),
+            cloud_figure(table, cloud, found),
             "pareto_chart",
             f"{title_of(y)} over {title_of(x)} of {study.name}",
             on_select=take_selection,
             selection_mode=("points", "box", "lasso"),
         )
     words = [f"{len(rows):,} {role}" for role, rows in found.items() if len(rows)]
-    st.caption(
-        plain(f"{study.name}: {', '.join(words)}. Budgets: {budget_words(study)}. {CLOUD_MARKS}")
-    )
+    marks = " ".join([fidelity_words(study), *cloud_notes(table, cloud.axes)]).strip()
+    st.caption(plain(f"{study.name}: {', '.join(words)}. Budgets: {budget_words(study)}. {marks}"))
 with right:
     st.subheader("Design", anchor=False)
     text = st.text_input(
@@ -243,9 +141,14 @@ st.caption(
     f"{len(rows):,} {'designs on the front' if not (region or lasso) else 'trials in the region'}; "
     "a column's head sorts, the table's menu saves it as CSV."
 )
+formats = {
+    column: st.column_config.NumberColumn(format=f"%.{max(METRICS.get(name).digits, 0)}f")
+    for column, name in zip(numbers, axes, strict=True)
+}
 picked = st.dataframe(
     rows,
     hide_index=True,
+    column_config=formats,
     key="selected_rows",
     on_select="rerun",
     selection_mode="multi-row",
@@ -271,7 +174,11 @@ st.subheader("All choices of the front", anchor=False)
 drawn = first[kept[first]][:MOST_LINES]
 if len(drawn):
     own = [*names, *(name for name in study.shared.budgets if name in axes and name not in names)]
-    by_choice = {name: data.choice(url, study, name) for name in data.choices(url, study)}
+    params = [trial.params for trial in study.chosen(drawn.tolist())]
+    by_choice = {
+        name: [own.get(name) for own in params]
+        for name in sorted({name for own in params for name in own})
+    }
     show_figure(
         coordinates_figure(table, drawn, own or axes[:2], by_choice),
         "coordinates",

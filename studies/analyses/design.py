@@ -71,7 +71,7 @@ def reference(study: StudyData, name: str, beside: TrialRecord) -> TrialRecord:
     if name not in all_named():
         load_network(name)  # says which names there are
     spec = all_named()[name]
-    own = [trial for trial in study.trials if trial.digest == spec.digest() and trial.cost]
+    own = [trial for trial in study.of_design(spec.digest()) if trial.cost]
     if own:
         return next((trial for trial in own if trial.score), own[0])
     try:

@@ -20,6 +20,7 @@ from studies.figures.waterfall import waterfall_figure
 from studies.formats import decimals, giga, millions, percent
 from studies.metric import Metric
 from studies.metrics import METRICS
+from studies.reading import StudyData
 from studies.records import LatencyOrigin, TrialRecord
 from studies.verdict import WORDS
 from studies.walk_order import StepShare
@@ -61,7 +62,7 @@ def steps_card(rows: Sequence[Mapping[str, Any]]) -> Card:
         CardColumn("FID published", under="step"),
         CardColumn("Δ loss, measured", under="step"),
     )
-    table = CardTable(columns, tuple(_line(dict(row)) for row in rows))
+    table = CardTable(columns, tuple(step_cells(row) for row in rows))
     first, last = rows[0], rows[-1]
     whole = {n: percent(last[n] / first[n] - 1) for n in ("params", "macs", "latency_ms")}
     words = (
@@ -75,8 +76,9 @@ def steps_card(rows: Sequence[Mapping[str, Any]]) -> Card:
     return Card(title, (words,), walk_figure(rows), table, (*notes, PUBLISHED, WORDS))
 
 
-def _line(row: dict[str, Any]) -> tuple[str, ...]:
-    flat = flat_row(row)
+def step_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a step's figures, their changes and what is published of them, as text."""
+    flat = flat_row(dict(row))
     return (
         row["step"],
         millions(row["params"]),
@@ -94,11 +96,12 @@ def _line(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def step_record(
-    name: str, network: Network, source: LatencySource, cloud: Sequence[TrialRecord] = ()
+    name: str, network: Network, source: LatencySource, study: StudyData | None = None
 ) -> TrialRecord:
-    """Return a step as a trial: priced here, with the score that ``cloud`` has of its design."""
+    """Return a step as a trial: priced here, with the score that ``study`` has of its design."""
     digest = network.digest()
-    known = next((trial for trial in cloud if trial.digest == digest and trial.score), None)
+    own = study.of_design(digest) if study else []
+    known = next((trial for trial in own if trial.score), None)
     record = TrialRecord(
         -1,
         "WAITING",

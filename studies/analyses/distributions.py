@@ -8,11 +8,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from studies import pareto
+import numpy as np
+
 from studies.analyses.card import Card, CardColumn, CardTable
 from studies.figures.effects import distributions_figure
-from studies.reading import StudyData
+from studies.reading import SOME, StudyData
 from studies.records import TrialRecord
+from studies.summary import best_designs
 
 MOST_VALUES = 12  # of one choice that get a bar of their own
 PANELS = 8
@@ -25,9 +27,10 @@ Shares = dict[str, tuple[float, float]]
 
 def distributions(study: StudyData, choices: Sequence[str] | None = None) -> list[Card]:
     """Return the card of ``choices``, by default those that differ most; none without a front."""
-    front = pareto.distinct(pareto.front(study.trials, study.objectives))
-    designs = pareto.distinct(trial for trial in study.trials if trial.params and trial.digest)
-    best = [trial for trial in front if trial.params]
+    best = [trial for trial in best_designs(study) if trial.params]
+    has_design = np.array([digest is not None for digest in study.table.digest], dtype=bool)
+    every = study.table.distinct(has_design)
+    designs = [trial for trial in study.some(every) if trial.params]
     if not best or len(designs) <= len(best):
         return []
     names = list(dict.fromkeys(name for trial in designs for name in trial.params))
@@ -46,8 +49,9 @@ def distributions(study: StudyData, choices: Sequence[str] | None = None) -> lis
         for name in shown
         for value, (on_front, every) in found[name].items()
     )
+    among = f"{len(designs)} in all" if len(every) <= SOME else f"{SOME:,} of {len(every):,}"
     words = (
-        f"{len(best)} designs on the front against {len(designs)} in all; the two differ most in "
+        f"{len(best)} designs on the front against {among}; the two differ most in "
         f"{', '.join(ranked[:3])}."
     )
     figure = distributions_figure({name: found[name] for name in shown})

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
+import numpy as np
+
 from proxies.score import Score, difference
 from search_space.errors import WalkbenchError
 from studies.ablation import Effect
@@ -19,10 +21,10 @@ from studies.figures.effects import Shown, costs_figure, effects_figure
 from studies.formats import interval, percent
 from studies.reading import StudyData
 from studies.records import TrialRecord
+from studies.study_table import STATES
 from studies.verdict import ONE_SEED_WORDS, WORDS, verdict
 from studies.walk import measured_walk
 
-MOST = 2000  # trained trials that are compared
 SHOWN = 30  # changes of a card
 PAIRED = (
     "Two trials that differ in one choice are compared sample by sample, and pairs of the same "
@@ -53,7 +55,8 @@ class ChoiceEffect:
 
 def effects(study: StudyData) -> list[Card]:
     """Return the card of choices that pairs of trials differ in alone; none without a pair."""
-    found = choice_effects(study.trials)
+    complete = study.table.state == STATES.index("COMPLETE")
+    found = choice_effects(study.some(np.flatnonzero(complete)))
     if not found:
         return []
     shown = [Shown(one.name, one.change, one.low, one.high, one.verdict) for one in found[:SHOWN]]
@@ -75,7 +78,7 @@ def effects(study: StudyData) -> list[Card]:
 
 def choice_effects(trials: Sequence[TrialRecord]) -> list[ChoiceEffect]:
     """Return the effect of every change that two trials differ in alone, the largest first."""
-    trained = [t for t in trials if t.params and t.score and t.score.ok and t.score.losses][:MOST]
+    trained = [t for t in trials if t.params and t.score and t.score.ok and t.score.losses]
     alike: dict[tuple[str, frozenset[tuple[str, object]]], list[TrialRecord]] = defaultdict(list)
     for trial in trained:
         items = frozenset(trial.params.items())

@@ -2,9 +2,9 @@
 
 from studies.analyses.card import Card, CardColumn, CardTable
 from studies.figures.importance import importance_figure
-from studies.importance import LEAST_TRIALS, RESAMPLES, Importance, importances, usable
+from studies.importance import LEAST_TRIALS, RESAMPLES, Importance, importances, usable_of
 from studies.metrics import known
-from studies.reading import StudyData
+from studies.reading import SOME, StudyData
 
 NOTE = (
     "Shares by PED-ANOVA: how far the best tenth of the trials differs from all in an axis; "
@@ -19,12 +19,12 @@ def importance(study: StudyData) -> list[Card]:
 
 def importance_card(study: StudyData, resamples: int) -> Card | None:
     """Return the card, with errors from so many ``resamples``."""
+    counted = {name: usable_of(study, name) for name in study.objectives}
     shares = {
-        name: importances(study.trials, name, resamples)
-        for name in study.objectives
-        if len(usable(study.trials, name)) >= LEAST_TRIALS
+        name: found
+        for name, trials in counted.items()
+        if len(trials) >= LEAST_TRIALS and (found := importances(trials, name, resamples))
     }
-    shares = {name: found for name, found in shares.items() if found}
     if not shares:
         return None
     columns = [CardColumn("axis"), *(CardColumn(_title(name), right=True) for name in shares)]
@@ -33,6 +33,8 @@ def importance_card(study: StudyData, resamples: int) -> Card | None:
     rows = tuple((axis, *(_cell(found.get(axis)) for found in by_axis.values())) for axis in axes)
     first = [f"{_title(name)} is decided most by {found[0].axis}" for name, found in shares.items()]
     words = f"{'; '.join(first)}."
+    if len(study.table) > SOME:
+        words += f" From {SOME:,} of the trials, at even distances."
     figure = importance_figure(shares)
     table = CardTable(tuple(columns), rows)
     return Card("Importance of every choice", (words,), figure, table, (NOTE,))

@@ -1,12 +1,14 @@
 """Latencies that Walkbench knows: estimated phones, measured tables, and how far both are right."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import plotly.graph_objects as go
 
+from latency_db.device_model import DeviceModel
 from latency_db.devices import CHIPS, chip_of, device_names
+from latency_db.estimate import ChipEstimate
 from latency_db.evidence import published_evidence
 from latency_db.fitted import shipped_fit
 from latency_db.held_out import shared_workload
@@ -17,7 +19,9 @@ from latency_db.table_missing import MissingEntry
 from latency_db.table_source import TableSource
 from search_space.errors import WalkbenchError
 from search_space.network import Network
-from search_space.presets import named_spec
+from search_space.presets import all_named, named_spec
+from search_space.sample import draw_distinct
+from search_space.space import SearchSpace
 from studies.analyses.card import Card, CardColumn, CardTable
 from studies.figures.style import FEASIBLE_COLOUR, FRONT_COLOUR, MARK, NAMED_COLOUR, styled
 
@@ -27,43 +31,56 @@ TWO_KINDS = (
     "The interval of a new lab holds 80 % of what a lab that nobody has seen measures; that of a "
     "known lab, one whose times are in the fit, is narrower. Walkbench reports the new lab's."
 )
+COVERAGE = (
+    "Coverage: the share of a design's time that is of measured blocks; the rest is interpolated. "
+    "A design with a block that is like none of the table's counts as 0 %."
+)
+DRAWN = 24  # designs of a space
 ESTIMATED = "○ estimated from published measurements, never measured."
 
 
 def devices(name: str = REFERENCE) -> Card:
     """Return the card of every estimated device, with both intervals for the design ``name``."""
-    spec, fitted = named_spec(name), shipped_fit()
-    rows = []
+    spec = named_spec(name)
+    named: dict[str, list[str]] = {}
     for device in device_names():
-        source = estimate_of(device)
-        found = source.predict(spec)
-        narrow = (fitted.known_lab.high_z - fitted.known_lab.low_z) / (
-            fitted.new_lab.high_z - fitted.new_lab.low_z
-        )
+        if device not in CHIPS:
+            named.setdefault(chip_of(device), []).append(device)
+    rows = []
+    for chip, devices_of in named.items():
+        found = estimate_of(chip).predict(spec)
+        known = ChipEstimate(_as_a_known_lab(chip), chip).predict(spec)
         rows.append(
             (
-                device,
-                chip_of(device),
+                chip,
+                ", ".join(devices_of),
                 f"○ {found.ms:,.0f}",
                 f"{found.low:,.0f}–{found.high:,.0f}",
-                f"{CHIPS[chip_of(device)].on_chip_mb:g} MB",
+                f"{known.low:,.0f}–{known.high:,.0f}",
+                f"{CHIPS[chip].on_chip_mb:g} MB",
             )
         )
     columns = (
-        CardColumn("device"),
         CardColumn("chip"),
+        CardColumn("devices", under="chip"),
         CardColumn(f"{name}, ms", right=True),
         CardColumn("new lab, 80 %", right=True),
+        CardColumn("known lab, 80 %", right=True),
         CardColumn("on-chip memory", right=True, optional=True),
     )
-    words = (
-        f"{len(rows)} devices can be estimated. In units of its own expected error, a known lab's "
-        f"interval is {narrow:.0%} as wide as a new lab's."
-    )
+    words = f"{sum(map(len, named.values()))} devices of {len(rows)} chips can be estimated."
     return Card(
         "Estimated devices", (words,), table=CardTable(columns, tuple(rows)),
         notes=(ESTIMATED, TWO_KINDS),
     )  # fmt: skip
+
+
+def _as_a_known_lab(chip: str) -> DeviceModel:
+    """Return the model of ``chip`` as a lab of the fit would time it, of middling variance."""
+    fitted = shipped_fit()
+    lab = statistics.median(effect.variance for effect in fitted.fit.labs.values())
+    parameters, covariance = fitted.fit.parameters[chip], fitted.fit.covariance[chip] + lab
+    return DeviceModel(chip, parameters, covariance, fitted.known_lab, fitted.revision)
 
 
 def against_published() -> Card:
@@ -120,12 +137,20 @@ def against_published() -> Card:
     return Card("Estimate against published", (words,), figure, notes=(note,))
 
 
-def tables(space: Sequence[Network], space_name: str) -> list[Card]:
-    """Return the cards of each table that ships: coverage of ``space``, age, spread, sums."""
-    return [card for name in shipped_tables() for card in _table(name, space, space_name)]
+def tables(space: str) -> list[Card]:
+    """Return the cards of each table that ships: what it covers, age, spread, sums.
+
+    ``space`` is a space that ships, of which :data:`DRAWN` random designs are looked up.
+    """
+    named = list(all_named().values())
+    designs = {
+        f"{len(named)} named designs": named,
+        f"{DRAWN} random designs of {space}": draw_distinct(SearchSpace.load(space), DRAWN, seed=0),
+    }
+    return [card for name in shipped_tables() for card in _table(name, designs)]
 
 
-def _table(name: str, space: Sequence[Network], space_name: str) -> list[Card]:
+def _table(name: str, designs: Mapping[str, Sequence[Network]]) -> list[Card]:
     table, rows = Table.load(name, contradictions="widen"), read_rows(shipped_tables()[name])
     dates = sorted(row.date for row in rows)
     age = (datetime.now(UTC) - datetime.fromisoformat(dates[-1])).days
@@ -140,10 +165,10 @@ def _table(name: str, space: Sequence[Network], space_name: str) -> list[Card]:
         ("spread of an entry, median", f"{statistics.median(spreads):.1%}" if spreads else "–"),
         ("runs that contradict each other", f"{len(table.contradictions)} blocks"),
         ("drift removed", f"{table.drift:.1%}"),
-        (f"coverage of {len(space)} designs of {space_name}", _coverage(table, space)),
+        *((f"coverage of {words}", _coverage(table, own)) for words, own in designs.items()),
     ]
     columns = (CardColumn("table"), CardColumn(name))
-    card = Card(f"Table {name}", table=CardTable(columns, tuple(facts)))
+    card = Card(f"Table {name}", table=CardTable(columns, tuple(facts)), notes=(COVERAGE,))
     whole = _sums(table)
     return [card, _spread(table), *([whole] if whole else [])]
 

@@ -15,7 +15,7 @@ from studies.reading import StudyData
 from studies.records import TrialRecord
 from studies.verdict import ONE_SEED_WORDS, WORDS, verdict
 from studies.walk import measured_walk
-from studies.walk_trials import steps_of_walk
+from studies.walk_trials import steps_of_walk, trials_of_walks
 
 Z_95 = 1.96  # standard errors from the middle to the end of a 95 % interval
 PAIRED = (
@@ -32,7 +32,8 @@ SEEDED = (
 
 def walk_steps(study: StudyData) -> list[Card]:
     """Return a card for each family of the walk that the study has two steps of."""
-    found = [(family, steps_of_walk(study.trials, family)) for family in FAMILY_COLOUR]
+    trials = trials_of_walks(study)
+    found = [(family, steps_of_walk(trials, family)) for family in FAMILY_COLOUR]
     return [_card(study, family, steps) for family, steps in found if len(steps) > 1]
 
 

@@ -27,6 +27,7 @@ from studies.cli.output import err
 STUDY = "WALKBENCH_STUDY"  # the pages read these
 STORAGES = "WALKBENCH_STORAGES"
 RUNS = "WALKBENCH_RUNS"
+WRITE = "WALKBENCH_WRITE"
 
 
 def dashboard(
@@ -45,17 +46,25 @@ def dashboard(
     address: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")
     ] = "localhost",
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            help="Let pages keep notes on trials, name a study's next design and stop studies.",
+        ),
+    ] = False,
     headless: Annotated[
         bool, typer.Option("--headless", help="Do not open a browser window.")
     ] = False,
 ) -> None:
-    """Open the dashboard in a browser, until Ctrl-C. It reads and never writes."""
+    """Open the dashboard in a browser, until Ctrl-C. It only reads, except with --write."""
     from studies.store import storage_url
 
     urls = [storage_url(one) for one in storage] if storage else [storage_url()]
     environment = {**os.environ, STORAGES: json.dumps(urls), RUNS: str(runs)}
     if study is not None:
         environment[STUDY] = study
+    environment[WRITE] = "1" if write else ""
     command = [sys.executable, "-m", "streamlit", "run", str(_app())]
     _check_port(address, port)
     for option, value in {

@@ -29,12 +29,12 @@ def importance_command(
     from studies.cli.cards import print_card
     from studies.figures.importance import importance_figure
     from studies.figures.page import write_page
-    from studies.importance import importances
+    from studies.importance import importances, usable_of
     from studies.reading import open_for_reading, read_study
     from studies.store import storage_url
 
     study = read_study(open_for_reading(storage_url(storage)), name)
-    shares = {objective: importances(study.trials, objective) for objective in study.objectives}
+    shares = {one: importances(usable_of(study, one), one) for one in study.objectives}
     if html is not None:
         write_page(html, f"Importance in {name}", [importance_figure(shares)])
         err.print(f"wrote {html}")

@@ -107,6 +107,7 @@ def run_with_progress(
     from studies.cli.study_progress import StudyProgress
     from studies.engines.crew import Resources
     from studies.runner import run_study
+    from studies.steering import is_asked_to_stop
     from studies.store import shown_url
     from studies.worker_pool import run_workers
 
@@ -129,7 +130,11 @@ def run_with_progress(
             run = run_study(settings, storage=url, wait=wait, **options)
         else:
             run = run_workers(settings, workers, url, engine=kind, resources=elsewhere, **options)
-    if run.done < run.total:
+    if is_asked_to_stop(run.study):
+        err.print(
+            f"stopped as asked, {run.done} of {run.total} trials are done; running it again goes on"
+        )
+    elif run.done < run.total:
         err.print(
             f"{run.done} of {run.total} trials are done and other workers run the rest, so this "
             "one ends; a trial whose worker was killed is free again after 2 minutes: run again",

@@ -90,7 +90,7 @@ def walk(
     device = device or WALK_DEVICE
     rows = walk_rows((family or FamilyOption.both).value, device)
     if html is not None:
-        _write_html(rows, html, "The design walk from SDXL to SnapGen")
+        _write_html(rows, html, f"The design walk from SDXL to SnapGen, on {device}")
     if format is not Format.table:
         emit(rows, format)
         return
@@ -157,7 +157,9 @@ def _decoder_walk(device: str | None, html: Path | None, format: Format) -> None
     rows = decoder_walk_rows(device)
     title = "The decoder's walk from Stable Diffusion to SnapGen"
     if html is not None:
-        _write_html(rows, html, title)
+        from studies.analyses.design_walk import decoder_card
+
+        _write_page([decoder_card(rows)], html, f"{title}, on {device}")
     if format is not Format.table:
         emit(rows, format)
         return
@@ -238,10 +240,18 @@ TRAINING = [
 
 
 def _write_html(rows: list[dict[str, Any]], path: Path, title: str) -> None:
-    from studies.figures.page import write_page
-    from studies.figures.walk import walk_figure
+    from studies.analyses.design_walk import steps_card
 
-    write_page(path, title, [walk_figure(rows)])
+    families = dict.fromkeys(row["family"] for row in rows)
+    cards = [steps_card([row for row in rows if row["family"] == name]) for name in families]
+    _write_page(cards, path, title)
+
+
+def _write_page(cards: list[Any], path: Path, title: str) -> None:
+    from studies.figures.page import write_page
+    from studies.report import card_html
+
+    write_page(path, title, [part for card in cards for part in card_html(card, title)])
     err.print(f"wrote {path}")
 
 

@@ -20,6 +20,7 @@ from studies.metrics import METRICS
 from studies.study_table import StudyTable
 
 WIDEST = 12  # axes that fit beside each other
+FEW = 8  # values that have a tick each
 
 
 def coordinates_figure(
@@ -30,32 +31,44 @@ def coordinates_figure(
 ) -> go.Figure:
     """Return the lines of the trials ``rows``, coloured by the first of ``metrics``.
 
-    ``choices`` have each trial's choice by name; choices that do not differ are left out.
+    ``choices`` have the choices of ``rows`` by name; those that do not differ are left out.
     """
     dimensions = []
     for name in metrics:
         metric = METRICS.get(name)
         label = f"{metric.title}, {metric.unit}" if metric.unit else metric.title
         dimensions.append({"label": label, "values": table.value(name)[rows] / metric.scale})
-    for name, found in choices.items():
-        own = [found[row] for row in rows.tolist()]
+    for name, own in choices.items():
         differs = len({str(value) for value in own}) > 1 or len(own) == 1
         if differs and len(dimensions) < WIDEST:
             dimensions.append({"label": name, **_axis(own)})
     first = dimensions[0]
+    for dimension in dimensions:
+        dimension |= _ticks(dimension)
     scale = {"title": {"text": first["label"], "side": "right"}, "thickness": 12}
     figure = go.Figure(
         go.Parcoords(
             dimensions=dimensions,
             line={"color": first["values"], "colorscale": "Viridis", "colorbar": scale},
             labelangle=-20,
-            labelside="bottom",
+            labelside="top",
+            labelfont={"size": 12},
+            tickfont={"size": 11},
+            rangefont={"size": 1, "color": "rgba(0, 0, 0, 0)"},  # the ends, not rounded
             name="designs",
         )
     )
     styled(figure, height=420)
-    figure.update_layout(margin={"l": 60, "r": 30, "t": 40, "b": 90})
+    figure.update_layout(margin={"l": 60, "r": 30, "t": 110, "b": 24})
     return figure
+
+
+def _ticks(dimension: dict[str, Any]) -> dict[str, Any]:
+    """Return ticks at the values where they are few, so that counts are not halved."""
+    found = np.unique(np.asarray(dimension["values"], dtype=float))
+    if "tickvals" in dimension or len(found) > FEW:
+        return {}
+    return {"tickvals": found, "ticktext": [f"{value:,.4g}" for value in found.tolist()]}
 
 
 def _axis(values: Sequence[Any]) -> dict[str, Any]:
