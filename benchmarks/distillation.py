@@ -129,16 +129,18 @@ def train(cell: Cell) -> Cell:
         if level != "none":
             objective = Distillation(teacher(), level=level, cache=str(WORK / "answers"))
         run = run_of(design, STEPS, WIDTH, seed, objective=objective)
-        score = train_run(run)
+        keeps = level == "none" and cell["design"] is not None  # a few-step student begins there
+        score = train_run(run, [Checkpoints(_plain(cell))] if keeps else [])
     return {"loss": score.value if score.ok else None, "seconds": score.fidelity.seconds}
+
+
+def _plain(cell: Cell) -> pathlib.Path:
+    return WORK / f"design-{cell['design']}-{cell['seed']}.safetensors"
 
 
 def _few(cell: Cell, design: UNetSpec) -> Cell:
     """Distil a plainly trained design to four steps; its loss is the KID of what it draws."""
-    start = trained(
-        WORK / f"design-{cell['design']}-{cell['seed']}.safetensors",
-        run_of(design, STEPS, WIDTH, cell["seed"]),
-    )
+    start = trained(_plain(cell), run_of(design, STEPS, WIDTH, cell["seed"]))
     objective = Adversarial(teacher(), start=start, cache=str(WORK / "answers"))
     few = {"objective": objective, "optimizer": "adamw", "learning_rate": 5e-4, "warm_up": 10}
     trainer = Trainer(run_of(design, FEW_STEPS, WIDTH, cell["seed"], **few))

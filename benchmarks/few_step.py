@@ -22,6 +22,7 @@ from distillation import STUDENT
 
 from proxies.callbacks import Checkpoints
 from proxies.composition import composition
+from proxies.distances import distance
 from proxies.distillation.sampler import STEPS, renoised
 from proxies.objectives import Adversarial, DistributionMatching
 from proxies.objectives.few_step import FewStep
@@ -41,6 +42,7 @@ BASE = Recipe(
     batch=8, learning_rate=1.2e-2, warm_up=20, betas=(0.9, 0.95), cooldown=0.25,
     optimizer="muon", validation_images=256,
 )  # fmt: skip
+SPACE = "random-conv"  # of the distance between drawn and real pictures
 METHODS: dict[str, type[FewStep]] = {
     "adversarial": Adversarial,
     "distribution-matching": DistributionMatching,
@@ -92,7 +94,7 @@ def measure(cell: Cell) -> Cell:
     return {
         "strict": found.strict, "loose": found.loose, "shapes": found.shapes,
         "color": found.color, "count": found.count, "residual": found.residual,
-        "ended": trainer.ended or None,
+        "kid": distance(SPACE, samples).kid, "ended": trainer.ended or None,
     }  # fmt: skip
 
 
@@ -104,7 +106,7 @@ def report() -> None:
     table = {
         key: {
             what: {"mean": statistics.mean(values), "stderr": _stderr(values)}
-            for what in ("strict", "loose", "shapes", "color", "count", "residual")
+            for what in ("strict", "loose", "shapes", "color", "count", "residual", "kid")
             if (values := [c[what] for c in cells if c[what] is not None])
         }
         | {"seeds": len(cells)}
