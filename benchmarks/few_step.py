@@ -18,11 +18,10 @@ import statistics
 from pathlib import Path
 
 from cells import Cell, finish, results
-from distillation import STUDENT
+from distillation import STUDENT, kid_of
 
 from proxies.callbacks import Checkpoints
 from proxies.composition import composition
-from proxies.distances import distance
 from proxies.distillation.sampler import STEPS, renoised
 from proxies.objectives import Adversarial, DistributionMatching
 from proxies.objectives.few_step import FewStep
@@ -42,7 +41,6 @@ BASE = Recipe(
     batch=8, learning_rate=1.2e-2, warm_up=20, betas=(0.9, 0.95), cooldown=0.25,
     optimizer="muon", validation_images=256,
 )  # fmt: skip
-SPACE = "random-conv"  # of the distance between drawn and real pictures
 METHODS: dict[str, type[FewStep]] = {
     "adversarial": Adversarial,
     "distribution-matching": DistributionMatching,
@@ -94,7 +92,7 @@ def measure(cell: Cell) -> Cell:
     return {
         "strict": found.strict, "loose": found.loose, "shapes": found.shapes,
         "color": found.color, "count": found.count, "residual": found.residual,
-        "kid": distance(SPACE, samples).kid, "ended": trainer.ended or None,
+        "kid": kid_of(samples), "ended": trainer.ended or None,
     }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ from proxies.last_good import LastGood
 from proxies.learning_rate import BASE_WIDTH, width_multipliers
 from proxies.memory import explain_out_of_memory
 from proxies.model import LEARNERS, start
-from proxies.objectives.protocol import JudgesPictures, Remembers, Setup, Watched
+from proxies.objectives.protocol import JudgesPictures, ReadsFiles, Remembers, Setup, Watched
 from proxies.optimizers import OPTIMIZERS
 from proxies.recipe import Budget
 from proxies.score import Fidelity, Score
@@ -248,8 +248,12 @@ class Trainer:
 def check_ready(settings: TrainingSettings) -> None:
     """Raise :class:`WalkbenchError` now where no run of ``settings`` could start.
 
-    That is: for data that cannot be read, and for a device or precision that this machine lacks.
+    That is: for data that cannot be read, a teacher that is not there, and for a device or
+    precision that this machine lacks.
     """
+    objective = settings.recipe.objective
+    if isinstance(objective, ReadsFiles):
+        objective.check_files()
     settings.data.load(settings.latent)
     Hardware.of(settings.compute.device, settings.compute.precision)
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from proxies.distillation import lora
 from proxies.distillation.answers import Answers
-from proxies.distillation.load import load_teacher, trained_learner
+from proxies.distillation.load import check_start, load_teacher, trained_learner
 from proxies.distillation.loss import student_of, with_gradient_of
 from proxies.distillation.scaling import Mean, Scaling
 from proxies.distillation.teacher import check_fits
@@ -179,11 +179,7 @@ class FewStepLoss(VelocityLoss, ABC):
 
 def _begin(setup: Setup, digest: str, start: str) -> None:
     """Give the learner the averaged weights of the checkpoint ``start``."""
-    if not Path(start).is_file():
-        raise WalkbenchError(
-            f"start {start!r} does not exist; name a checkpoint of `walkbench proxy run`"
-        )
-    found, _, _ = trained_learner(Path(start))
+    found, _, _ = trained_learner(check_start(start))
     if found.spec.digest() != digest:
         raise WalkbenchError(
             f"start {start!r} is of the twin {found.spec.digest()} and the student is {digest}; "

@@ -47,15 +47,31 @@ def load_teacher(name: str | None, data: TrainingData) -> Teacher:
 
     Raises :class:`WalkbenchError` where there is none, or it does not read captions of ``data``.
     """
+    named = check_teacher(name)
+    return TEACHERS.get(named)(data) if named in TEACHERS.names() else _read(named, data)
+
+
+def check_teacher(name: str | None) -> str:
+    """Return the name of a teacher that is there; raises :class:`WalkbenchError` for others."""
     if name is None:
         raise WalkbenchError(f"distillation needs a teacher; {_ADVICE}")
-    if name in TEACHERS.names():
-        return TEACHERS.get(name)(data)
-    path = Path(name)
-    if not path.exists():
+    if name not in TEACHERS.names() and not Path(name).exists():
         registered = "".join(f", or {known}" for known in TEACHERS.names())
         raise WalkbenchError(f"teacher {name!r} does not exist; {_ADVICE}{registered}")
-    digest = content_of(name)
+    return name
+
+
+def check_start(name: str) -> Path:
+    """Return the path of a checkpoint that is there."""
+    if not Path(name).is_file():
+        raise WalkbenchError(
+            f"start {name!r} does not exist; name a checkpoint of `walkbench proxy run`"
+        )
+    return Path(name)
+
+
+def _read(name: str, data: TrainingData) -> Teacher:
+    path, digest = Path(name), content_of(name)
     if path.is_file():
         return _of_checkpoint(path, data, digest)
     if (path / SPEC_FILE).is_file():

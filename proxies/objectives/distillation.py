@@ -69,6 +69,13 @@ class Distillation:
 
         return {"teacher": content_of(self.teacher), "cache": None}
 
+    def check_files(self) -> None:
+        """Raise :class:`WalkbenchError` where the teacher is not there."""
+        from proxies.distillation.load import check_teacher
+
+        if self.terms:
+            check_teacher(self.teacher)
+
     def prepare(self, setup: "Setup") -> "Loss":
         """Return the loss of one run; loads the teacher."""
         from proxies.distillation.loss import DistillationLoss

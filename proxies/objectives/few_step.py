@@ -68,6 +68,14 @@ class FewStep:
         digests = {"teacher": content_of(self.teacher), "start": content_of(self.start)}
         return {**digests, "cache": None}
 
+    def check_files(self) -> None:
+        """Raise :class:`WalkbenchError` where the teacher or the start is not there."""
+        from proxies.distillation.load import check_start, check_teacher
+
+        check_teacher(self.teacher)
+        if self.start is not None:
+            check_start(self.start)
+
 
 @dataclass(frozen=True)
 class Adversarial(FewStep):

@@ -111,6 +111,10 @@ class ReadsFiles(Protocol):
         """
         ...
 
+    def check_files(self) -> None:
+        """Raise :class:`WalkbenchError` now for a file that is not there."""
+        ...
+
 
 @runtime_checkable
 class TrainingObjective(Protocol):

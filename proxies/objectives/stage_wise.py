@@ -41,6 +41,12 @@ class StageWise:
 
         return {"teacher": content_of(self.teacher)}
 
+    def check_files(self) -> None:
+        """Raise :class:`WalkbenchError` where the teacher is not there."""
+        from proxies.distillation.load import check_teacher
+
+        check_teacher(self.teacher)
+
     def prepare(self, setup: "Setup") -> "Loss":
         """Return the loss of one run; loads the reference."""
         from proxies.distillation.stage_loss import StageLoss

@@ -5,13 +5,14 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from proxies.objectives import Distillation, FlowMatching
+from proxies.objectives import Adversarial, Distillation, FlowMatching, StageWise
 from proxies.testing import tiny_network
+from proxies.trainer import check_ready
 from search_space.errors import WalkbenchError
 from studies.ablation import BASE, LEVELS, by_recipe
 from studies.cli.main import app
 from studies.training_walk import STEPS, published_training, training_rows
-from tests.proxies.distillation.teachers import checkpoint
+from tests.proxies.distillation.teachers import checkpoint, run_by
 from tests.studies.fakes import make_config
 
 PROXY = "[proxy]\nsteps = 2\nwidth = 8\n"
@@ -50,6 +51,21 @@ def test_a_recipe_is_named_once_and_only_where_something_is_trained(tmp_path):
         make_config(tmp_path, proxy=f'{PROXY}objective = "flow-matching"\n{recipe}')
     with pytest.raises(WalkbenchError, match=r"\[recipe\] has no effect without an objective that"):
         make_config(tmp_path, proxy=recipe, objectives=("latency_ms",))
+
+
+@pytest.mark.parametrize(
+    ("objective", "said"),
+    [
+        (Distillation("gone"), "teacher 'gone' does not exist; name a checkpoint"),
+        (Distillation(), "distillation needs a teacher; name a checkpoint"),
+        (StageWise("gone"), "teacher 'gone' does not exist"),
+        (Adversarial(__file__, start="gone"), "start 'gone' does not exist; name a checkpoint"),
+    ],
+)
+def test_a_file_that_is_not_there_is_an_error_before_anything_is_trained(objective, said):
+    settings = run_by(objective).settings
+    with pytest.raises(WalkbenchError, match=said):
+        check_ready(settings)
 
 
 def test_recipes_are_ablated_around_one_design():
