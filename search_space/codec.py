@@ -58,6 +58,8 @@ def parse_json(text: str, what: str) -> Any:
         raise SpecError(
             f"{what} is not JSON: it is nested too deeply; a spec has four levels"
         ) from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise SpecError(f"{what} is not JSON: {error}") from None
 
 
 @cache

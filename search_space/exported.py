@@ -72,7 +72,7 @@ def stored_weights(folder: Path) -> StoredWeights:
     try:
         text = (folder / STOCK_FOLDER / STOCK_CONFIG).read_text(encoding="utf-8")
         config = json.loads(text)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         config = {}
     path = folder / STOCK_FOLDER / STOCK_WEIGHTS
     is_own = config.get("_class_name") == CLASS_NAME
@@ -86,13 +86,14 @@ def read_facts(folder: Path) -> dict[str, Any] | None:
     """
     try:
         facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(facts, dict):
         return None
-    if facts.get("format", 1) > FORMAT:
+    version = facts.get("format", 1)
+    if type(version) is not int or version > FORMAT:
         raise WalkbenchError(
-            f"{str(folder)!r} is of export format {facts['format']}, this version reads up to "
+            f"{str(folder)!r} is of export format {version!r}, this version reads up to "
             f"{FORMAT}; upgrade Walkbench to read it"
         )
     return facts
@@ -105,7 +106,7 @@ def exported_kind(folder: Path) -> str:
     """
     try:
         data = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise WalkbenchError(
             f"{str(folder)!r} holds no {SPEC_FILE}; name a folder that `walkbench export` wrote"
         ) from None

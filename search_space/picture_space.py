@@ -249,5 +249,5 @@ def parsed(text: str, where: str) -> dict[str, Any]:
     """Return TOML text as a table; raises :class:`WalkbenchError` where it is none."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise WalkbenchError(f"{where} is not TOML: {error}") from None

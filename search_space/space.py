@@ -95,7 +95,7 @@ class SearchSpace:
         """Read a space from TOML text; raises :class:`WalkbenchError` naming what is wrong."""
         try:
             data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise WalkbenchError(f"{where} is not TOML: {error}") from None
         unknown = sorted(set(data) - {"name", "base", "conditioning", "axes"})
         if unknown:

@@ -138,7 +138,7 @@ def parse_config(text: str, where: str = "config", folder: Path | None = None) -
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise WalkbenchError(f"{where} is not TOML: {error}") from None
     names = (*_TABLES, _RUNG)
     unknown = sorted(set(data) - set(names))

@@ -31,6 +31,7 @@ from studies.record_codec import write_samples
 from studies.records import Samples, TrialRecord
 
 SHARED_FOLDER = Path("runs/artifacts")
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def gallery_folder(url: str) -> Path:
@@ -110,12 +111,23 @@ def read_grid(url: str, trial: TrialRecord, trials: Sequence[TrialRecord]) -> by
         )
     if found.failed:
         raise WalkbenchError(f"the samples of trial {number} were not kept: {found.failed}")
+    if Path(found.artifact).name != found.artifact:
+        raise WalkbenchError(
+            f"the samples of trial {number} cannot be read: its artifact {found.artifact!r} is no "
+            "file's name; somebody changed the storage"
+        )
     for folder in (gallery_folder(url), Path(found.folder)):
         try:
             with FileSystemArtifactStore(base_path=folder).open_reader(found.artifact) as file:
-                return file.read()
+                content = file.read()
         except (ArtifactNotFound, OSError):
             continue
+        if not content.startswith(PNG):  # a storage of somebody else may name any file
+            raise WalkbenchError(
+                f"the samples of trial {number} cannot be read: {found.artifact} in {folder} is no "
+                "picture"
+            )
+        return content
     raise WalkbenchError(
         f"the samples of trial {number} are not here: they were written to {found.folder} on the "
         f"machine that trained it; copy {found.artifact} from there to {gallery_folder(url)}"

@@ -63,7 +63,8 @@ def is_bundle(folder: Path) -> bool:
 def load_pipeline(folder: Path, device: str = "cpu") -> Any:
     """Return the pipeline of ``folder`` on ``device``; raises :class:`WalkbenchError`.
 
-    Code in the folder is not run: Walkbench's own class comes from Walkbench.
+    Code in the folder is not run: Walkbench's own class comes from Walkbench, and weights are read
+    from safetensors files alone, never from pickles.
     """
     there = Hardware.of(device).device
     _check_parts(folder)
@@ -78,7 +79,9 @@ def load_pipeline(folder: Path, device: str = "cpu") -> Any:
     try:
         with quiet(transformers.utils.logging), quiet(diffusers.utils.logging):
             opener: Any = DiffusionPipeline
-            pipeline = opener.from_pretrained(folder, local_files_only=True, **_own(folder))
+            pipeline = opener.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, **_own(folder)
+            )
     except Exception as error:  # diffusers raises whatever it likes
         raise WalkbenchError(
             f"{str(folder)!r} cannot be opened as a pipeline: {first_line(error)}; it needs unet, "
@@ -92,7 +95,7 @@ def _check_parts(folder: Path) -> None:
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         lacking = [part for part in PARTS if part in index and index[part][0] is None]
-    except (OSError, ValueError, TypeError, LookupError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         raise WalkbenchError(f"{str(folder / INDEX)!r} is no pipeline's index: {error}") from None
     if lacking:
         raise WalkbenchError(
