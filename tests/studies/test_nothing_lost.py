@@ -16,7 +16,7 @@ from tests.studies.postgres_server import postgres_server
 
 pytestmark = pytest.mark.slow
 
-KILLS, TRIALS = 20, 7
+KILLS, TRIALS = 20, 9
 PROXY = "[proxy]\nwidth = 8\nbatch = 2\n[[rung]]\nsteps = 3\n[[rung]]\nsteps = 6\n"
 STUDY = {
     "trials": TRIALS,
@@ -78,7 +78,7 @@ def test_twenty_killed_workers_lose_nothing(tmp_path, url):
         while kills < KILLS:
             while len(workers.living()) < 2:
                 workers.start()
-            moment = len(workers.log()) + source.randint(0, 4)  # whatever the machine's speed
+            moment = len(workers.log()) + source.randint(0, 2)  # whatever the machine's speed
             while len(workers.log()) < moment and len(workers.living()) == 2:
                 time.sleep(0.01)
             time.sleep(source.uniform(0.0, 0.05))
