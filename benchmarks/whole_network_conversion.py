@@ -7,10 +7,10 @@
 One job at a time, each conversion in a process of its own, with the code behind `walkbench export
 --coreml --coreai --onnx`, at full size with initial weights. SnapGen (`snapgen-t2i`) comes first:
 Core ML at 16, 6 and 4 bits, every palettised weight decompressed and compared; Core AI in single
-precision; narrowed to 64 channels at a latent of 32, Core AI executed against torch. Then small
-designs (32 channels, a latent of 8) in an evaluator of MIL programs, in half and single precision,
-every other design to Core ML at 16 bits, cut below 1 GB per program, SDXL last, and two designs to
-ONNX, run in ONNX Runtime against torch.
+precision; narrowed to 64 channels at a latent of 32, Core AI executed against torch; smaller still
+(32 channels, a latent of 8), Core ML in an evaluator of its programs, in half and single precision.
+Then every other design goes to Core ML at 16 bits, cut below 1 GB per program, SDXL last. At the
+end two designs go to ONNX and are run in ONNX Runtime against torch.
 
 A job's note is kept in FOLDER and its packages are deleted; the result file is written after every
 job, and a job that it holds or that has a note is done. A job takes 1 to 20 minutes and up to 5 GB
@@ -52,8 +52,7 @@ from search_space.spec import UNetSpec
 
 RESULT = Path(__file__).parent / "results" / "whole_network_conversion.json"
 FOLDER = Path("runs") / "whole_network_conversion"
-FULL, LARGEST = "snapgen-t2i", "sdxl"
-SMALL = ("snapgen-t2i", "sd15")  # compared in the evaluator
+FULL, SECOND, LARGEST = "snapgen-t2i", "sd15", "sdxl"  # the first two are evaluated as well
 KEPT = ("file", "params", "macs", "bytes", "seconds", "cpu_seconds", "peak_gb")
 KEPT += ("worst_weight", "worst_correlation", "compressed", "opset", "executed")
 KEPT += ("max_error", "max_error_of_rms", "rms_error_of_rms", "versions")
@@ -78,25 +77,38 @@ def jobs(named: dict[str, UNetSpec]) -> list[Job]:
     listed = [_core_ml(FULL, full, bits) for bits in (16, 6, 4)]
     kept = coreai_package.Settings(execute=False)
     listed.append(_whole(f"{FULL}, Core AI", FULL, full, COREAI, kept, 32))
-    for precision, bits in (("fp32", 32), ("fp16", 16)):
-        name = f"{FULL} narrowed, Core AI {precision} executed"
-        executed = coreai_package.Settings(precision)  # type: ignore[arg-type]
-        listed.append(_whole(name, FULL, narrow, COREAI, executed, bits))
-    for design in SMALL:
-        small = with_first_width(named[design], 32, 8)
-        for precision, bits in (("fp16", 16), ("fp32", 32)):
-            name = f"{design} small, Core ML {precision} evaluated"
-            run = partial(_evaluate, small, precision)
-            listed.append(Job(name, design, small, "evaluated", bits, run))
+    listed += [_executed(narrow, "fp32", 32), *_evaluated_jobs(named, FULL)]
     seen = {full.digest()}
     for design, spec in sorted(named.items(), key=lambda item: whole(item[1]).weight_bytes):
         if spec.digest() not in seen:
             seen.add(spec.digest())
             listed.append(_core_ml(design, spec, 16))
+    listed += [_executed(narrow, "fp16", 16), *_evaluated_jobs(named, SECOND)]
     for design in (FULL, LARGEST):
         settings = onnx_package.Settings()
         listed.append(_whole(f"{design}, ONNX", design, named[design], ONNX, settings, 32))
     return listed
+
+
+def _executed(narrow: UNetSpec, precision: str, bits: int) -> Job:
+    name = f"{FULL} narrowed, Core AI {precision} executed"
+    settings = coreai_package.Settings(precision)  # type: ignore[arg-type]
+    return _whole(name, FULL, narrow, COREAI, settings, bits)
+
+
+def _evaluated_jobs(named: dict[str, UNetSpec], design: str) -> list[Job]:
+    small = with_first_width(named[design], 32, 8)
+    return [
+        Job(
+            f"{design} small, Core ML {precision} evaluated",
+            design,
+            small,
+            "evaluated",
+            bits,
+            partial(_evaluate, small, precision),
+        )
+        for precision, bits in (("fp16", 16), ("fp32", 32))
+    ]
 
 
 def _core_ml(design: str, spec: UNetSpec, bits: int) -> Job:
@@ -201,7 +213,7 @@ def summary(rows: list[dict[str, Any]], named: dict[str, UNetSpec]) -> dict[str,
         return max((value for value in found if value is not None), default=None)
 
     evaluated = {
-        precision: [f"{design} small, Core ML {precision} evaluated" for design in SMALL]
+        precision: [f"{design} small, Core ML {precision} evaluated" for design in (FULL, SECOND)]
         for precision in ("fp16", "fp32")
     }
     executed = f"{FULL} narrowed, Core AI {{}} executed"

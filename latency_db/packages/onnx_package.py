@@ -101,7 +101,7 @@ def _export(module: PartModule) -> Any:
     try:
         with torch.no_grad():
             return torch.onnx.export(
-                _Positional(module),
+                _Positional(module).eval(),
                 tuple(inputs.values()),
                 dynamo=True,
                 verbose=False,

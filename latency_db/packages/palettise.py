@@ -57,6 +57,29 @@ def check_bits(bits: int, target: str, group: int) -> None:
         )
 
 
+def large_weights(module: nn.Module) -> dict[str, int]:
+    """Return the output channels of every parameter that palettes replace, by name."""
+    return {
+        name: parameter.shape[0]
+        for name, parameter in module.named_parameters()
+        if parameter.ndim > 1 and parameter.numel() > LARGEST_UNCOMPRESSED
+    }
+
+
+def check_group(channels: Mapping[str, int], group: int) -> list[str]:
+    """Return the weights whose output ``channels`` a group size does not divide; 0 divides all.
+
+    Raises :class:`WalkbenchError` naming one of them when it divides none.
+    """
+    undivided = [name for name, count in channels.items() if group and count % group]
+    if undivided and len(undivided) == len(channels):
+        raise WalkbenchError(
+            f"group size {group} divides the output channels of no weight, "
+            f"{undivided[0]} has {channels[undivided[0]]}; choose a divisor or --group 0"
+        )
+    return undivided
+
+
 def palette(values: Any, bits: int) -> tuple[Any, Any]:
     """Return the 2^bits values that k-means finds, ascending, and the index of each value.
 
@@ -105,12 +128,7 @@ def palettise(
     ct = coremltools()
     constants = _large_constants(model._mil_program)
     originals = _weights_of(module, constants)
-    undivided = [n for n, v in originals.items() if group and v.shape[0] % group]
-    if group and len(undivided) == len(originals):
-        raise WalkbenchError(
-            f"group size {group} divides the output channels of no weight, "
-            f"{undivided[0]} has {originals[undivided[0]].shape[0]}; choose a divisor or --group 0"
-        )
+    undivided = check_group({name: v.shape[0] for name, v in originals.items()}, group)
 
     def config(granularity: str) -> Any:
         options = {"group_size": group} if granularity == "per_grouped_channel" else {}
@@ -185,9 +203,7 @@ def correlation(one: Any, other: Any) -> float:
 def _weights_of(module: nn.Module, constants: Mapping[str, Any]) -> dict[str, Any]:
     """The constants that hold a large parameter; others, such as rotary tables, are exact."""
     out = {}
-    for name, parameter in module.named_parameters():
-        if parameter.ndim < 2 or parameter.numel() <= LARGEST_UNCOMPRESSED:
-            continue
+    for name in large_weights(module):
         prefix = "p_" + name.replace(".", "_")  # torch.export's name of a parameter
         held = [key for key in (prefix, f"{prefix}_to_fp16") if key in constants]
         if not held:

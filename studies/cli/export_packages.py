@@ -86,14 +86,15 @@ def request_of(
 
 
 def check(network: "Network", request: "Request", device: str, bundle: bool = False) -> None:
-    """Refuse what no pipeline loads, and warn of what is too large for the phone or takes long.
+    """Refuse what a network does not have or no pipeline loads; warn of what is large or long.
 
     ``bundle``: Core ML packages for a Swift pipeline are wanted too.
     """
     from search_space.spec import UNetSpec
     from studies.phone.bundle import check_bundle
-    from studies.phone.packages import warnings_for
+    from studies.phone.packages import check_network, warnings_for
 
+    check_network(network, request, bundle)
     if bundle and isinstance(network, UNetSpec):
         check_bundle(network, request.core_ml)
     if request.formats or bundle:

@@ -22,7 +22,16 @@ from typing import Any
 from latency_db.packages import coreai_package, onnx_package
 from latency_db.packages.coreml_part import Settings
 from latency_db.packages.package_folder import Format, write_packages
-from latency_db.packages.parts import Part, cut, cut_into, sizes_at, whole
+from latency_db.packages.palettise import check_group, large_weights
+from latency_db.packages.parts import (
+    Part,
+    cut,
+    cut_into,
+    dataflow,
+    modules_of,
+    sizes_at,
+    whole,
+)
 from latency_db.packages.phone_check import app_memory, needed_memory
 from latency_db.packages.weights import FolderWeights, WeightSource
 from search_space.errors import WalkbenchError
@@ -76,6 +85,17 @@ def check_request(request: Request) -> None:
             )
     if request.chunks != AUTO and not (request.chunks.isdecimal() and int(request.chunks)):
         raise WalkbenchError(f"--chunks {request.chunks!r}; a number or {AUTO!r} is needed")
+
+
+def check_network(network: Network, request: Request, bundle: bool = False) -> None:
+    """Raise :class:`WalkbenchError` for parts or groups that a network does not have.
+
+    ``bundle``: the network is also converted to Core ML for a Swift pipeline.
+    """
+    for name in request.formats:
+        parts_for(network, name, request)
+    if request.core_ml.group and (request.coreml or bundle):
+        check_group(large_weights(modules_of(dataflow(network))), request.core_ml.group)
 
 
 def earlier_export(spec: UNetSpec, folder: Path, weights: dict[str, Any]) -> Exported | None:

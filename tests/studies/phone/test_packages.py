@@ -75,6 +75,11 @@ def test_a_phone_check_needs_no_folder_and_names_the_block_and_the_cure():
         (("--coreml", "--bits", 4, "--group", 16), "--target ios18"),
         (("--coreml", "--chunks", "some"), "'some'; a number or 'auto'"),
         (("--coreml", "--shift", 0), "time shift 0"),
+        (("--coreml", "--chunks", 99), "99 parts of 15 steps"),
+        (
+            ("--coreml", "--bits", 4, "--group", 7, "--target", "ios18"),
+            "group size 7 divides the output channels of no weight, input.",
+        ),
         (("--swift", "nowhere"), "pass 77 tokens"),
     ],
 )
