@@ -2,6 +2,7 @@
 
     python benchmarks/whole_network_conversion.py                      # all; resumes
     python benchmarks/whole_network_conversion.py --job "Core AI"      # jobs so named; repeatable
+    python benchmarks/whole_network_conversion.py --job sdxl --again   # also what is done
     python benchmarks/whole_network_conversion.py --report             # convert nothing more
 
 One job at a time, each conversion in a process of its own, with the code behind `walkbench export
@@ -259,13 +260,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=FOLDER, help="for notes")
     parser.add_argument("--job", action="append", help="jobs whose name contains this; repeatable")
+    parser.add_argument("--again", action="store_true", help="run jobs that are done too")
     parser.add_argument("--report", action="store_true", help="convert nothing more")
     given = parser.parse_args()
     listed, refused = jobs(all_named()), dict[str, str]()
     wanted = [job for job in listed if not given.job or any(one in job.name for one in given.job)]
     with exclusive(given.folder, f"another run converts into {given.folder}; wait for it"):
         for job in [] if given.report else wanted:
-            if row_of(job, given.folder) is not None:
+            if not given.again and row_of(job, given.folder) is not None:
                 continue
             try:
                 row = convert(job, given.folder)
