@@ -1,9 +1,11 @@
 """The documentation agrees with the program, and the site's references are complete."""
 
+import importlib
 import importlib.util
 import re
 import shlex
 import tomllib
+from functools import reduce
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -57,6 +59,29 @@ def test_every_command_that_a_page_prints_exists_with_its_options(page):
         known = {option for param in command.params for option in param.opts + param.secondary_opts}
         given = {word.split("=")[0] for word in rest if word.startswith("--")}
         assert given <= known | {"--help"}, f"{page.name}: walkbench {' '.join(words)}"
+
+
+def resolves(name):
+    """Whether a dotted name is a module, or something in one."""
+    for cut in range(name.count(".") + 1):
+        module, *rest = name.rsplit(".", cut)
+        try:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError:
+            continue
+        return reduce(lambda at, one: getattr(at, one, None), rest, found) is not None
+    return False
+
+
+def test_every_name_and_path_of_the_recipes_exists():
+    recipes = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Adding things")[1]
+    quoted = [q.split("(")[0] for q in re.findall(r"`([^`]+)`", recipes.split("## Moving")[0])]
+    packages = "search_space|latency_db|proxies|studies|dashboard"
+    names = {q for q in quoted if re.fullmatch(rf"({packages})(\.\w+)+", q) and q[-3:] != ".py"}
+    paths = {q for q in quoted if re.fullmatch(rf"({packages}|tests)/[\w/.]*", q)}
+    assert len(names) > 20 and len(paths) > 15
+    assert [name for name in sorted(names) if not resolves(name)] == []
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
 
 
 def test_the_reference_of_commands_has_every_command_and_option():
