@@ -33,12 +33,13 @@ from scipy.stats import t as student_t
 
 from latency_db.agreement import spearman
 from proxies.callbacks import Checkpoints
+from proxies.data.dataset import shapes
 from proxies.distances import kid
 from proxies.distillation.sampler import renoised
 from proxies.feature_spaces import feature_space
 from proxies.objectives import Adversarial, Distillation, FlowMatching
 from proxies.recipe import Budget, Recipe
-from proxies.samples import Samples, draw_samples, real_samples
+from proxies.samples import Samples, draw_samples
 from proxies.threads import cpu_threads
 from proxies.trainer import Trainer, train_run
 from proxies.training_run import TrainingRun, TrainingSettings
@@ -139,7 +140,8 @@ def kid_of(drawn: Samples) -> float:
     """Return the distance of drawn pictures from as many real ones of other prompts; noisy."""
     count, size = len(drawn.images), int(drawn.images.shape[1])
     features = feature_space(SPACE).features
-    return kid(features(real_samples(count, size, count)), features(drawn))
+    real = shapes("validation", 2 * count, size).images[count:]
+    return kid(features(Samples(real, ())), features(drawn))
 
 
 def _plain(cell: Cell) -> pathlib.Path:

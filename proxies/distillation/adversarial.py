@@ -8,6 +8,7 @@ that see nothing else both teach nothing, and end the run with its last good wei
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +19,12 @@ from proxies.distillation.heads import Heads
 from proxies.distillation.scaling import Mean
 from proxies.draw import Draw
 from proxies.flow_matching import interpolate
-from proxies.objectives.few_step import Adversarial
 from proxies.objectives.protocol import Setup
 from search_space.errors import WalkbenchError
 from search_space.initialise import initialise
+
+if TYPE_CHECKING:
+    from proxies.objectives.few_step import Adversarial
 
 R1_NOISE = 0.1
 GAP_DECAY = 0.9  # of the average gap
@@ -30,7 +33,7 @@ GAP_DECAY = 0.9  # of the average gap
 class AdversarialLoss(FewStepLoss):
     """The loss of one run; see :class:`proxies.objectives.protocol.Loss`."""
 
-    def __init__(self, setup: Setup, objective: Adversarial) -> None:
+    def __init__(self, setup: Setup, objective: "Adversarial") -> None:
         self.limits = objective.gap_least, objective.gap_most
         self.r1, self.patience, self.count = objective.r1, objective.patience, objective.layers
         self.gap, self.outside = torch.zeros(()), 0

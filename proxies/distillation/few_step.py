@@ -10,13 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from proxies.distillation import lora
 from proxies.distillation.answers import Answers
-from proxies.distillation.load import check_start, load_teacher, trained_learner
+from proxies.distillation.load import TWINS, check_start, load_teacher
 from proxies.distillation.loss import student_of, with_gradient_of
 from proxies.distillation.scaling import Mean, Scaling
 from proxies.distillation.teacher import check_fits
@@ -28,10 +29,12 @@ from proxies.flow_matching import (
     sample_losses,
     velocity,
 )
-from proxies.objectives.few_step import FewStep
 from proxies.objectives.protocol import Forward, Setup
 from proxies.velocity_loss import VelocityLoss
 from search_space.errors import WalkbenchError
+
+if TYPE_CHECKING:
+    from proxies.objectives.few_step import FewStep
 
 RENOISE_MEAN, RENOISE_STD = 1.0, 1.0  # of the logit of t' (LADD, arXiv 2403.12015, §4.2)
 CLIP = 1.0  # limit of the joint norm of the judge's gradients
@@ -61,7 +64,7 @@ class Judged:
 class FewStepLoss(VelocityLoss, ABC):
     """The loss of one run; see :class:`proxies.objectives.protocol.Loss`."""
 
-    def __init__(self, setup: Setup, objective: FewStep) -> None:
+    def __init__(self, setup: Setup, objective: "FewStep") -> None:
         super().__init__(setup)
         self.objective, self.device = objective, setup.hardware.device
         unet, spec = student_of(setup)
@@ -179,7 +182,7 @@ class FewStepLoss(VelocityLoss, ABC):
 
 def _begin(setup: Setup, digest: str, start: str) -> None:
     """Give the learner the averaged weights of the checkpoint ``start``."""
-    found, _, _ = trained_learner(check_start(start))
+    found, _, _ = TWINS.get("checkpoint")(check_start(start))
     if found.spec.digest() != digest:
         raise WalkbenchError(
             f"start {start!r} is of the twin {found.spec.digest()} and the student is {digest}; "

@@ -7,15 +7,16 @@ transformer of diffusers. Weights are the averaged ones where there are such.
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from proxies.bundle_training.learner import BundleLearner
 from proxies.bundle_training.words import WordTable
-from proxies.compute import Compute
 from proxies.data.training_data import TrainingData
 from proxies.distillation.features import last_transformer, layers_of
 from proxies.distillation.teacher import PREDICTS, TEACHERS, ModuleTeacher, Reads, Teacher
@@ -23,7 +24,6 @@ from proxies.distillation.transformer import transformer_teacher
 from proxies.distillation.translation import Translated, book_of, numbers, translation
 from proxies.flow_matching import Moments
 from proxies.model import Learner
-from proxies.training_run import TrainingRun
 from search_space.diffusers_bridge.transformer import load_transformer, transformer_folder
 from search_space.errors import WalkbenchError
 from search_space.exported import (
@@ -33,9 +33,16 @@ from search_space.exported import (
     load_exported,
     stored_weights,
 )
+from search_space.registry import Registry
 from search_space.spec import UNetSpec
 from search_space.weight_file import read_weights
 
+if TYPE_CHECKING:  # a run's settings name objectives, which come here for their teachers
+    from proxies.training_run import TrainingRun
+
+TWINS: Registry[Callable[[Path], "tuple[Learner, TrainingRun, TrainingData]"]] = Registry(
+    "file with a trained twin", {"checkpoint": "proxies.trained_twin:trained_twin"}
+)
 _ADVICE = (
     "name a checkpoint of `walkbench proxy run`, a folder that `walkbench export` or `walkbench "
     "train` wrote, or one with a transformer of diffusers"
@@ -106,27 +113,8 @@ def _content(stamps: tuple[tuple[str, int, int], ...]) -> str:
     return total.hexdigest()[:12]
 
 
-def trained_learner(path: Path) -> tuple[Learner, TrainingRun, TrainingData]:
-    """Return the learner of a checkpoint of `walkbench proxy run` with its averaged weights.
-
-    With it come its run and its data, which are read. Raises :class:`WalkbenchError` for another
-    file and for a network that is no UNet.
-    """
-    from proxies.checkpoint import read
-    from proxies.trainer import Trainer
-
-    tensors, facts = read(path)
-    run = TrainingRun.from_dict(facts["run"])
-    here = replace(run, settings=replace(run.settings, compute=Compute()))
-    trainer = Trainer(here)
-    if not isinstance(trainer.learner, Learner):
-        raise WalkbenchError(f"checkpoint {str(path)!r} is no UNet's; {_ADVICE}")
-    trainer.flat.copy_in([tensors[f"average.{i}"] for i in range(len(trainer.flat.weights))])
-    return trainer.learner, run, trainer.data
-
-
 def _of_checkpoint(path: Path, data: TrainingData, digest: str | None) -> Teacher:
-    learner, run, taught_on = trained_learner(path)
+    learner, run, taught_on = TWINS.get("checkpoint")(path)
     spec, settings = learner.spec, run.settings
     reads = Reads(spec.in_channels, settings.latent, vae=settings.data.vae)
     table = translation(str(path), data, taught_on)

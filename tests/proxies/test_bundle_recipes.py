@@ -7,13 +7,13 @@ from proxies.bundle_training.logs import read_log
 from proxies.bundle_training.parts import save_parts
 from proxies.callbacks import Checkpoints
 from proxies.data.prompts import VOCABULARY
-from proxies.distillation.load import trained_learner
 from proxies.distillation.teacher import TEACHERS
 from proxies.flow_matching import interpolate
 from proxies.testing import tiny_network, tiny_run
 from proxies.threads import cpu_threads
 from proxies.train_config import TrainConfig
 from proxies.train_yaml import parse
+from proxies.trained_twin import trained_twin
 from proxies.trainer import train_run
 from search_space.errors import WalkbenchError
 from search_space.weight_file import read_weights
@@ -95,7 +95,7 @@ def test_a_proxys_checkpoint_teaches_a_design_that_numbers_words_otherwise(tmp_p
     draw = trainer.task.extended(trainer.task.draw(0), 0)
     own, theirs = trainer.task.data.book, dict(zip(VOCABULARY, range(99), strict=False))
     text = torch.tensor([[theirs.get(own[i], 0) for i in row] for row in draw.text.tolist()])
-    teacher, _, _ = trained_learner(tmp_path / "teacher")
+    teacher, _, _ = trained_twin(tmp_path / "teacher")
     x_t = interpolate(draw.x0, draw.noise, draw.t)
     with torch.no_grad():
         expected = teacher(x_t, draw.t, text, draw.labels)

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,11 +7,12 @@ import torch
 from proxies.callbacks import Callback
 from proxies.distillation import lora
 from proxies.distillation.few_step import Judged
-from proxies.distillation.load import load_teacher, trained_learner
+from proxies.distillation.load import load_teacher
 from proxies.flow_matching import interpolate
 from proxies.objectives import Adversarial, DistributionMatching
 from proxies.objectives.testing import ObjectiveSuite
 from proxies.testing import TINY_RECIPE, tiny_network
+from proxies.trained_twin import trained_twin
 from proxies.trainer import train_run
 from search_space.errors import WalkbenchError
 from tests.proxies.distillation.teachers import checkpoint, data, run_by, student
@@ -87,7 +89,7 @@ def test_the_judge_is_no_part_of_the_student(path, method):
 
 @METHODS
 def test_a_student_begins_with_the_weights_of_its_start(path, method):
-    trainer, start = student(method(path, start=path)), trained_learner(path)[0]
+    trainer, start = student(method(path, start=path)), trained_twin(Path(path))[0]
     for one, other in zip(trainer.learner.parameters(), start.parameters(), strict=True):
         assert torch.equal(one, other)
 
@@ -195,7 +197,7 @@ def test_a_run_that_ended_does_not_go_on_from_its_checkpoint(path, tmp_path):
 
 @METHODS
 def test_lora_learns_updates_alone_and_merges_into_the_weights(path, method):
-    trainer, start = student(method(path, start=path, lora=2)), trained_learner(path)[0]
+    trainer, start = student(method(path, start=path, lora=2)), trained_twin(Path(path))[0]
     names = [name for group in trainer.flat.groups for name in group.names]
     assert names and all(name.startswith("lora.") for name in names)
     batch, t = data().batch(torch.arange(2)), torch.tensor([0.3, 0.8])
