@@ -11,7 +11,6 @@ CPU core, and Chromium on the PATH for the figure.
 import argparse
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from search_space.presets import name_of
 from search_space.provenance import provenance
 from studies.config import load_config
 from studies.figures.pareto import pareto_figure
+from studies.pareto import front
 from studies.reading import StudyData, open_for_reading, read_study
 from studies.records import TrialRecord
 from studies.runner import Silent, run_study
@@ -54,9 +54,18 @@ def row(trial: TrialRecord) -> dict[str, Any]:
     }
 
 
-def result(study: StudyData, seconds: float, note: str) -> dict[str, Any]:
+def seconds_of(trial: TrialRecord) -> float:
+    """Return the seconds that a trial trained its UNet and its decoder."""
+    own = [trial.score] if trial.trained else []
+    if trial.decoder is not None and trial.decoder.cached_from is None:
+        own.append(trial.decoder.score)
+    return sum(score.fidelity.seconds for score in own if score is not None)
+
+
+def result(study: StudyData, note: str) -> dict[str, Any]:
     """Return what the study found."""
     states = [trial.state for trial in study.trials]
+    best = front(study.trials, study.objectives)
     return {
         "trials": {state: states.count(state) for state in sorted(set(states))},
         "unets_trained": sum(trial.trained for trial in study.trials),
@@ -65,8 +74,8 @@ def result(study: StudyData, seconds: float, note: str) -> dict[str, Any]:
             for trial in study.trials
         ),
         "failed": [trial.failed for trial in study.trials if trial.state == "FAIL"],
-        "front": sorted((row(trial) for trial in study.front), key=lambda r: r["picture_s"]),
-        "wall_seconds": round(seconds, 1),
+        "front": sorted(map(row, best), key=lambda one: one["picture_s"]),
+        "training_seconds": round(sum(map(seconds_of, study.trials)), 1),
         "note": note,
         "provenance": provenance(),
     }
@@ -81,8 +90,11 @@ def draw(study: StudyData) -> None:
     figure.update_layout(width=980, height=560)
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
-        window = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        window = playwright.chromium.launch(
+            executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
+        )
         page = window.new_page(viewport={"width": 1000, "height": 580})
+        page.set_default_timeout(600_000)  # a busy machine takes its time
         page.set_content(figure.to_html(include_plotlyjs=True))
         page.wait_for_selector(".main-svg")
         page.screenshot(path=FIGURE)
@@ -97,12 +109,12 @@ def main() -> None:
     parser.add_argument("--only-write", action="store_true")
     parser.add_argument("--note", default="", help="what else ran on the machine")
     given = parser.parse_args()
-    config, began = load_config(HERE / "picture_study.toml"), time.perf_counter()
+    config = load_config(HERE / "picture_study.toml")
     if not given.only_write:
         Path(given.storage).parent.mkdir(parents=True, exist_ok=True)
         run_study(config, trials=given.trials, storage=given.storage, watch=Said())
     study = read_study(open_for_reading(storage_url(given.storage, None)), config.name)
-    found = result(study, time.perf_counter() - began, given.note)
+    found = result(study, given.note)
     write_file(RESULT, json.dumps(found, indent=1) + "\n")
     draw(study)
 
