@@ -16,11 +16,11 @@ def overview(study: StudyData) -> list[Card]:
     if not len(table):
         return []
     counted = dict(zip(STATES, np.bincount(table.state, minlength=len(STATES)), strict=True))
-    ended = [f"{counted[s]} {STATES[s].replace('_', ' ')}" for s in STATES if counted[s]]
-    of = f" of {study.target}" if study.target else ""
+    ended = [f"{counted[s]:,} {STATES[s].replace('_', ' ')}" for s in STATES if counted[s]]
+    of = f" of {study.target:,}" if study.target else ""
     front = table.distinct(table.front(study.objectives))
     sentences = [
-        f"{study.done}{of} trials are done: {', '.join(ended)}.",
+        f"{study.done:,}{of} trials are done: {', '.join(ended)}.",
         f"Objectives: {', '.join(map(_objective, study.objectives))}.",
         f"Budgets: {budget_words(study)}.",
         f"Device: {study.shared.device or 'none'}.",
@@ -29,7 +29,7 @@ def overview(study: StudyData) -> list[Card]:
     ]
     if study.training:
         seconds = sum(study.training)
-        sentences.append(f"{len(study.training)} designs were trained, {seconds:,.0f} s in all.")
+        sentences.append(f"{len(study.training):,} designs were trained, {seconds:,.0f} s in all.")
     if study.shared.rungs:
         reached = ", ".join(
             f"{row['designs']} after {row['steps']:,} steps" for row in rung_rows(study)

@@ -45,8 +45,13 @@ def frame(figure: go.Figure, table: StudyTable, cloud: Cloud, rows: Rows) -> Non
                 limit / metric.scale,
                 line={"color": NAMED_COLOUR, "width": 1, "dash": "dash"},
                 annotation={"text": text, "font": {"size": 12, "color": NAMED_COLOUR}},
-                annotation_position="bottom right",
+                annotation_position=f"bottom {_roomier(limit / metric.scale, low, high)}",
             )
+
+
+def _roomier(place: float, low: float, high: float) -> str:
+    """Return the side of a line on which its words are not cut off."""
+    return "left" if place > (low + high) / 2 else "right"
 
 
 def axis_range(
@@ -60,8 +65,8 @@ def axis_range(
     ends = table.interval(metric.name)
     if with_bars and ends is not None:
         reach = 0.5 * span
-        low = max(low - reach, float(np.nanmin(ends[0][rows])) / metric.scale)
-        high = min(high + reach, float(np.nanmax(ends[1][rows])) / metric.scale)
+        low = min(low, max(low - reach, float(np.nanmin(ends[0][rows])) / metric.scale))
+        high = max(high, min(high + reach, float(np.nanmax(ends[1][rows])) / metric.scale))
     margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
     floor = 0.0 if values.min() >= 0 else -np.inf  # no axis of milliseconds starts below zero
     return max(low - margin, floor), high + margin

@@ -112,3 +112,11 @@ def test_a_large_cloud_is_thinned_and_its_front_is_not():
     traces = {trace.name: trace for trace in figure.data}
     assert len(traces["on the front"].x) == table.front(OBJECTIVES).sum()
     assert 1_000 < len(traces["dominated"].x) < 6_100
+
+
+def test_no_point_lies_beyond_the_axes_whatever_its_interval():
+    table = table_of(
+        trial(0, 0.2, 300), trial(1, 0.3, 100, values={"proxy_loss": 0.1, "params": 90})
+    )
+    low, high = cloud_figure(table, CLOUD).layout.yaxis.range
+    assert low < 0.1 and high > 0.2
