@@ -5,12 +5,9 @@
 
 From the repository's root. It searches benchmarks/slice/study.toml, exports the design of the front
 with the fewest multiply-adds, writes its recipe, and trains it by `walkbench train` on captioned
-shapes of 32 pixels: first with times around the middle, which teaches what shapes look like, then
-its bundle with times moved towards noise. There a caption's colours are settled, and times around
-the middle are so rarely there that 2,700 steps teach none. After every 500 steps of the second
-training diffusers' own StableDiffusionPipeline draws for held-out prompts; it ends when the strict
-composition score of those is above 0.8. Then a thousand other pictures are drawn and judged, which
-nothing was chosen by.
+shapes of 32 pixels, 500 steps at a time. After each portion diffusers' own StableDiffusionPipeline
+draws for held-out prompts; training ends when the strict composition score of those is above
+0.8. Then a thousand other pictures are drawn and judged, which nothing was chosen by.
 
 Writes benchmarks/results/slice.json (strict_score, params, train_seconds, pipeline_class …),
 slice_curve.csv and slice_grid.png beside it.
@@ -30,16 +27,15 @@ from PIL import Image
 from proxies.bundle_training.logs import read_log
 from proxies.evaluation.pipeline import load_pipeline
 from proxies.samples import save_grid
-from proxies.train_config import config_for
-from proxies.train_yaml import FILE, render
+from proxies.train_config import FILE, config_for, render
 from search_space.exported import read_spec
 from search_space.provenance import provenance
 
 HERE = Path(__file__).parent
 RUN, RESULTS = Path("runs/slice"), HERE / "results"
 STUDY, STORAGE = HERE / "slice" / "study.toml", "sqlite:///runs/slice/study.db"
-EXPORT, FIRST, TRAINED = RUN / "export", RUN / "run", RUN / "second"
-TARGET, SHAPES, PORTION, MOST = 0.8, 2750, 500, 12000
+EXPORT, TRAINED = RUN / "export", RUN / "run"
+TARGET, PORTION, MOST = 0.8, 500, 8000
 CHECKED, JUDGED = 120, 1000  # pictures on the way, and at the end
 STEPS, GUIDANCE = 20, 3.0
 RECIPE = {
@@ -58,7 +54,6 @@ RECIPE = {
     "run.samples": 32,
     "run.checkpoint_every": 50,
 }
-SECOND = ("--set", "flow.shift=6")
 
 
 def walkbench(*words: str) -> str:
@@ -84,9 +79,9 @@ def export() -> None:
     (EXPORT / FILE).write_text(render(recipe, spec, "slice", str(EXPORT)), encoding="utf-8")
 
 
-def train(start: Path, to: Path, steps: int, *changes: str) -> dict[str, Any]:
-    words = ("train", str(start), "--data", "shapes", "--to", str(to), "--steps", str(steps))
-    found: dict[str, Any] = json.loads(walkbench(*words, *changes, "--format", "json"))
+def train(steps: int) -> dict[str, Any]:
+    words = ("train", str(EXPORT), "--data", "shapes", "--to", str(TRAINED))
+    found: dict[str, Any] = json.loads(walkbench(*words, "--steps", str(steps), "--format", "json"))
     return found
 
 
@@ -109,7 +104,7 @@ def until_target(steps: int | None) -> list[dict[str, Any]]:
     for goal in range(PORTION, (steps or MOST) + 1, PORTION):
         if goal < done or any(check["step"] == goal for check in checks):
             continue
-        made = train(FIRST / "bundle", TRAINED, goal, *SECOND)
+        made = train(goal)
         score = judge(CHECKED, 1, made["steps"])["composition strict"]["value"]
         checks.append({"step": made["steps"], "strict": score})
         path.write_text(json.dumps(checks, indent=1))
@@ -130,10 +125,8 @@ def main() -> None:
     parser.add_argument("--note", help="what the result should say, such as what ran beside it")
     given = parser.parse_args()
     export()
-    if not (FIRST / "bundle").exists():
-        train(EXPORT, FIRST, SHAPES)
     checks = until_target(given.steps)
-    first, log = read_log(FIRST), read_log(TRAINED)
+    log = read_log(TRAINED)
     bundle = TRAINED / "bundle"
     facts = json.loads((bundle / "export.json").read_text())
     step = int(log[-1]["step"])
@@ -147,9 +140,8 @@ def main() -> None:
         "params": facts["params"],
         "macs": facts["macs"],
         "digest": facts["digest"],
-        "train_seconds": float(first[-1]["seconds"]) + float(log[-1]["seconds"]),
-        "steps": int(first[-1]["step"]) + step,
-        "steps_of_the_second_training": step,
+        "train_seconds": float(log[-1]["seconds"]),
+        "steps": step,
         "batch": RECIPE["run.batch"],
         "validation_loss": next(
             float(row["validation_loss"]) for row in reversed(log) if row["validation_loss"]
@@ -165,11 +157,10 @@ def main() -> None:
     }
     (RESULTS / "slice.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     with (RESULTS / "slice_curve.csv").open("w", newline="") as file:
-        names = ("training", "step", "loss", "validation_loss", "seconds")
+        names = ("step", "loss", "validation_loss", "seconds")
         writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows({"training": 1, **row} for row in first)
-        writer.writerows({"training": 2, **row} for row in log)
+        writer.writerows(log)
     grid(step, 2)
     print(json.dumps({key: result[key] for key in ("strict_score", "steps", "train_seconds")}))
 
