@@ -80,8 +80,7 @@ class TrialLog:
                 return True
         if record.rung:
             return False
-        others = [self._records[n] for n in self._open if n < number]
-        running = sum(other.state == "RUNNING" and other.rung == 0 for other in others)
+        running = sum(other.rung == 0 for other in self._taken() if other.number < number)
         return self._done + running >= total
 
     def trained(self, run: str) -> TrialRecord | None:
