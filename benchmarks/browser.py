@@ -30,8 +30,9 @@ FLAGS = (
     "--disable-sync",
 )
 WAIT_MS = 120_000  # a busy machine takes its time over the first page
-IDLE = (
+IDLE = (  # the page has run, and nothing that it draws is still a placeholder
     "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
+    " && !document.querySelector('[data-testid=stSkeleton]')"
 )
 
 
