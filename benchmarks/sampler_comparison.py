@@ -200,7 +200,8 @@ def report(truth: Truth, runs: list[dict[str, Any]]) -> dict[str, Any]:
     last = by_name["greybox"]
     at_1000 = [share_at(run, 1000) for run in last]
     summary: dict[str, Any] = {
-        "seeds": min(map(len, by_name.values())),
+        "seeds": min(len(by_name[name]) for name in ORDER[0]),
+        "seeds_by_sampler": {name: len(found) for name, found in by_name.items()},
         "designs": len(truth.designs),
         **{f"trials_to_95_{name}": found["median"] for name, found in reached.items()},
         "hypervolume_1000_greybox": float(np.mean(at_1000)),

@@ -9,6 +9,7 @@ which is the extra `ray`.
 """
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ KILLED = (
 )
 
 
+_REACH_S = 10.0
+
+
 def load() -> Any:
     """Return Ray; raises :class:`WalkbenchError` where it is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
@@ -51,6 +55,7 @@ def connected(address: str | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _check_reachable(address or os.environ.get("RAY_ADDRESS"))
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None and "RAY_ADDRESS" not in os.environ:
         options["include_dashboard"] = False
@@ -67,6 +72,21 @@ def connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Raise :class:`WalkbenchError` where nothing listens: Ray itself would wait for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if not port.isdigit() or "/" in host:  # "auto", "local" or a client's URL
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_REACH_S).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WalkbenchError(
+            f"engine 'ray' cannot reach the Ray cluster at {address!r}: {reason}; give the "
+            "HOST:PORT that `ray start --head` printed"
+        ) from None
 
 
 def gpus_of(torch_device: str | None) -> float:

@@ -112,7 +112,6 @@ def test_a_cluster_of_two_nodes_runs_exactly_what_was_asked(cluster, tmp_path):
         assert len({t.worker["task"] for t in trials}) > 1
 
 
-@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_named(tmp_path):
     pytest.importorskip("ray")
     config = make_config(tmp_path, trials=2, **SIZES)
