@@ -33,7 +33,7 @@ def demo(
     ] = None,
 ) -> None:
     """Walk, search, train, report, export: all of Walkbench in a few minutes."""
-    from studies.cli.study import print_designs
+    from studies.cli.designs import print_designs
     from studies.cli.study_run import run_with_progress
     from studies.config import load_config
     from studies.export import export

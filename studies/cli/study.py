@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from studies.cli.designs import print_designs
 from studies.cli.output import Column, Format, FormatOption, emit, err
 from studies.cli.study_importance import importance_command
 from studies.cli.study_notes import notes_command
@@ -138,14 +139,6 @@ def samples_command(
     png = read_grid(storage_url(storage), study.trial(trial), study.trials)
     write_file(writable_png(to), png)
     err.print(f"wrote {to}")
-
-
-def print_designs(study: Any, trials: Any, title: str) -> None:
-    """Print the table of ``trials`` to stdout and the meaning of its signs to stderr."""
-    from studies.analyses.designs import designs_table
-    from studies.cli.cards import print_card
-
-    print_card(designs_table(study, trials, title))
 
 
 def _open(name: str, storage: str | None) -> Any:

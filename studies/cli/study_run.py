@@ -54,7 +54,7 @@ def run_command(
     format: FormatOption = Format.table,
 ) -> None:
     """Run or resume a study until it has its trials; Ctrl-C keeps what is finished."""
-    from studies.cli.study import print_designs
+    from studies.cli.designs import print_designs
     from studies.config import load_config
     from studies.engines.crew import Resources
     from studies.reading import study_data

@@ -13,7 +13,7 @@ import sqlalchemy
 from proxies.compute import Compute
 from search_space.errors import WalkbenchError
 from studies.engines.crew import LEAVE_S, STOP_S, Job, Resources, Worker, new_task, work
-from studies.engines.ray import check_room, connected, gpus_of
+from studies.engines.ray_cluster import check_room, connected, gpus_of
 
 
 class RayWorker:

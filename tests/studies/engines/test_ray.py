@@ -10,7 +10,8 @@ import pytest
 from search_space.errors import WalkbenchError
 from studies.engines import crew_of, engine
 from studies.engines.crew import Job, Resources
-from studies.engines.ray import RayEngine, check_room, connected
+from studies.engines.ray import RayEngine
+from studies.engines.ray_cluster import check_room, connected
 from studies.engines.testing import EngineSuite
 from studies.reading import study_data
 from studies.store import open_storage, open_study, storage_url
