@@ -21,7 +21,10 @@ def spec(tmp_path):
 @pytest.fixture
 def short_drawing(monkeypatch):
     """Drawing is most of the time of these tests; one Euler step draws as well as many."""
-    monkeypatch.setattr("proxies.samples.draw_samples.__defaults__", (32, "validation", 1, None))
+    from proxies.samples import STEPS, draw_samples
+
+    defaults = tuple(1 if value == STEPS else value for value in draw_samples.__defaults__)
+    monkeypatch.setattr("proxies.samples.draw_samples.__defaults__", defaults)
 
 
 def invoke(*args):

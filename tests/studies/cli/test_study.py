@@ -331,8 +331,7 @@ def test_optunas_own_command_reads_the_storage_with_our_names(ran, tmp_path):
 @pytest.mark.command
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_with_130_and_leaves_no_trial_running(study, tmp_path):
-    from studies.reading import study_data
-    from studies.store import open_storage, open_study
+    from studies.reading import open_for_reading, read_study  # which makes no tables of its own
 
     config = write_config(
         tmp_path,
@@ -353,11 +352,12 @@ def test_ctrl_c_ends_with_130_and_leaves_no_trial_running(study, tmp_path):
     while not any(trial.latency for trial in found) and time.monotonic() < deadline:
         time.sleep(0.3)  # until the first trial is priced and about to train
         with contextlib.suppress(WalkbenchError):
-            found = study_data(open_study(open_storage(url), "small")).trials
+            found = read_study(open_for_reading(url), "small").trials
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=120)
-    assert running.returncode == 130 and said.strip().endswith("what was finished is kept")
-    (trial,) = study_data(open_study(open_storage(url), "small")).trials
+    assert running.returncode == 130, said
+    assert said.strip().endswith("what was finished is kept")
+    (trial,) = read_study(open_for_reading(url), "small").trials
     assert trial.state == "FAIL" and trial.failed == "interrupted" and trial.spec
 
 
