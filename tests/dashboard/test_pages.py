@@ -79,6 +79,7 @@ def test_the_example_study_is_one_click_away(open_page, small_storage, monkeypat
     assert page.selectbox(key="study").value == "small"
 
 
+@pytest.mark.slow
 def test_a_storage_that_is_no_address_is_explained_and_the_former_stays(open_page, small_storage):
     page = open_page(small_storage)
     page.text_input(key="typed_storage").set_value("not a database").run()

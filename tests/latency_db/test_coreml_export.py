@@ -110,6 +110,7 @@ def test_the_neural_engine_layout_computes_what_the_block_computes(name):
     assert name == "resblock" or "linear" not in facts.operators
 
 
+@pytest.mark.slow
 def test_the_neural_engine_layout_is_the_same_function_as_the_standard_one():
     standard, ane = converted(MQA, IOS17)[1], converted(MQA, ANE)[1]
     with torch.no_grad():

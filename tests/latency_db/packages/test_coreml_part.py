@@ -88,6 +88,7 @@ def test_a_single_precision_program_is_within_1e5_of_the_rms():
     ).abs().max() <= 1e-5 * wanted.square().mean() ** 0.5
 
 
+@pytest.mark.slow
 def test_a_half_precision_program_is_within_half_precision():
     inputs, wanted = inputs_and_wanted()
     assert relative_rms(run([converted(FP16)[0].model], inputs), wanted) <= 2e-3
@@ -122,6 +123,7 @@ def test_six_bits_correlate_above_0999_and_four_above_099_each_weight():
         assert min(weight.correlation for weight in weights) >= least
 
 
+@pytest.mark.slow
 def test_a_palettised_program_runs_as_the_network_with_its_decompressed_weights():
     inputs, _ = inputs_and_wanted()
     model, _ = palettised(4)

@@ -67,6 +67,7 @@ def test_one_key_names_every_level():
         Distillation("x", level="both")
 
 
+@pytest.mark.slow
 def test_every_level_trains_differently_and_none_is_flow_matching(teacher):
     ends = {}
     for level in LEVELS:
