@@ -37,6 +37,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.front_area import area
 from benchmarks.tabular.reader import read_curves
 
 HERE = Path(__file__).parent
@@ -80,15 +81,6 @@ class Recorded:
 
 def _is_dominated(points: np.ndarray, point: np.ndarray) -> bool:
     return bool(((points <= point).all(axis=1) & (points < point).any(axis=1)).any())
-
-
-def area(points: np.ndarray, reference: np.ndarray) -> float:
-    inside = points[(points < reference).all(axis=1)]
-    total, ceiling = 0.0, reference[1]
-    for x, y in inside[np.lexsort((inside[:, 1], inside[:, 0]))]:
-        if y < ceiling:
-            total, ceiling = total + (reference[0] - x) * (ceiling - y), y
-    return float(total)
 
 
 class Training:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import optuna
 
+from benchmarks.front_area import area
 from benchmarks.tabular.reader import read_designs, train
 from search_space.presets import FAMILIES, walk_specs
 from search_space.provenance import provenance
@@ -172,15 +173,6 @@ class _Keeping:
     def suggest_categorical(self, name: str, choices: Any) -> Any:
         self.answers[name] = self.trial.suggest_categorical(name, choices)
         return self.answers[name]
-
-
-def area(points: np.ndarray, reference: np.ndarray) -> float:
-    inside = points[(points < reference).all(axis=1)]
-    total, ceiling = 0.0, reference[1]
-    for x, y in inside[np.lexsort((inside[:, 1], inside[:, 0]))]:
-        if y < ceiling:
-            total, ceiling = total + (reference[0] - x) * (ceiling - y), y
-    return float(total)
 
 
 def share_at(run: dict[str, Any], trials: int) -> float:
