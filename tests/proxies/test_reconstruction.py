@@ -23,6 +23,7 @@ from proxies.twin import TwinError, twin
 from search_space.decoder import DecoderMid, DecoderSpec, DecoderStage, named_decoder
 from search_space.errors import WalkbenchError
 from studies.cli.main import app
+from tests.proxies.data.tiny_models import save_vae
 
 STAGES = tuple(DecoderStage(channels, 1, norms=1) for channels in (128, 256))
 DECODER = DecoderSpec(STAGES, DecoderMid(1, False), reduction="upsampler", latent_size=16)
@@ -136,19 +137,7 @@ def test_lpips_of_the_user_is_a_term(tmp_path: Path) -> None:
 
 @pytest.fixture
 def vae(tmp_path: Path) -> Path:
-    import diffusers
-
-    torch.manual_seed(0)
-    model = diffusers.AutoencoderKL(
-        block_out_channels=(8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=4,
-        sample_size=24,
-        scaling_factor=0.5,
-    )
-    model.save_pretrained(tmp_path / "vae")
-    return tmp_path / "vae"
+    return save_vae(tmp_path / "vae", sample_size=24, shift_factor=None)
 
 
 def test_latents_are_those_that_the_vaes_own_decoder_reads_and_are_kept(

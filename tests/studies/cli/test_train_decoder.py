@@ -20,6 +20,7 @@ from search_space.exported_decoder import load_decoder_export
 from studies.bundle_training import prepare
 from studies.cli.main import app
 from studies.export_decoder import export_decoder
+from tests.proxies.data.tiny_models import save_vae
 
 STAGES = tuple(DecoderStage(channels, 1, norms=1) for channels in (8, 16))
 DECODER = DecoderSpec(
@@ -193,19 +194,9 @@ def test_bad_usage_of_evaluate_says_what_is_needed(exported):
 
 @pytest.fixture
 def vae(tmp_path):
-    diffusers = pytest.importorskip("diffusers")
-    torch.manual_seed(0)
-    model = diffusers.AutoencoderKL(
-        block_out_channels=(8, 16),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=4,
-        layers_per_block=1,
-        sample_size=16,
-        scaling_factor=0.5,
-    )
-    model.save_pretrained(tmp_path / "vae")
-    return tmp_path / "vae"
+    pytest.importorskip("diffusers")
+    changes = {"block_out_channels": (8, 16), "sample_size": 16, "shift_factor": None}
+    return save_vae(tmp_path / "vae", **changes)
 
 
 def test_the_encoder_in_the_export_is_the_one_it_trains_and_is_evaluated_with(vae, tmp_path):
